@@ -1,0 +1,1 @@
+"""A photograph of a child's drawing in, animated clips out."""

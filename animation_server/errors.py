@@ -1,0 +1,75 @@
+"""Every error the service raises on purpose.
+
+AnimationError
+├── InputError            the caller's mistake; carries a stable code and an HTTP status
+│   └── NoFigureError     a picture without a figure
+└── DependencyError       a part the service leans on failed; worth trying again later
+    ├── InferenceError         the models did not answer as they should
+    │   ├── InferenceUnavailable   down, starting, overloaded or failing
+    │   └── InferenceTimeout       no answer in time
+    └── StorageError           objects could not be written or read
+
+Anything else that surfaces is a bug.
+"""
+
+from __future__ import annotations
+
+
+class AnimationError(Exception):
+    """Base of all errors raised on purpose."""
+
+    code = "error"
+    status = 500
+
+
+class InputError(AnimationError):
+    """What was handed in cannot be used. The message says what was expected and what came.
+
+    code : stable snake_case name for programs.
+    status : HTTP status that fits, 400 unless told.
+    """
+
+    def __init__(self, message: str, *, code: str = "bad_input", status: int = 400) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+
+class NoFigureError(InputError):
+    """The picture was read, yet holds no figure that could be animated."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, code="no_figure", status=422)
+
+
+class DependencyError(AnimationError):
+    """A part the service leans on failed; the caller may try again after `retry_after_s`."""
+
+    code = "dependency_failed"
+    status = 503
+    retry_after_s = 5
+
+
+class InferenceError(DependencyError):
+    """The models did not answer as they should."""
+
+    code = "inference_failed"
+
+
+class InferenceUnavailable(InferenceError):
+    """The models are down, starting, overloaded or failing."""
+
+    code = "inference_unavailable"
+
+
+class InferenceTimeout(InferenceError):
+    """The models did not answer in time."""
+
+    code = "inference_timeout"
+    status = 504
+
+
+class StorageError(DependencyError):
+    """Objects could not be stored or read."""
+
+    code = "storage_failed"

@@ -1,0 +1,1 @@
+"""One protocol, several clients: TorchServe over HTTP, and the models embedded in this process."""

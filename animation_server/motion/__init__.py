@@ -1,0 +1,1 @@
+"""Motion onto a rig: configuration files, retargeting, and the bundled library."""

@@ -1,0 +1,1 @@
+"""From a deformed mesh to frames: camera, rasteriser, scene."""

@@ -1,0 +1,1 @@
+"""The rig: skeleton, mesh and deformation."""

@@ -1,0 +1,1 @@
+"""Where objects are kept: a local directory or S3."""

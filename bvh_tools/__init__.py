@@ -1,0 +1,1 @@
+"""BVH motion clips: reading, writing, trimming, looping, previewing and authoring."""
