@@ -23,4 +23,4 @@ class Drawing:
     @property
     def scale(self) -> float:
         """Full-resolution pixels per working pixel: full = working * scale."""
-        return self.width / self.rgb.shape[1]
+        return self.width / int(self.rgb.shape[1])

@@ -5,8 +5,8 @@ AnimationError
 │   └── NoFigureError     a picture without a figure
 └── DependencyError       a part the service leans on failed; worth trying again later
     ├── InferenceError         the models did not answer as they should
-    │   ├── InferenceUnavailable   down, starting, overloaded or failing
-    │   └── InferenceTimeout       no answer in time
+    │   ├── InferenceUnavailableError   down, starting, overloaded or failing
+    │   └── InferenceTimeoutError       no answer in time
     └── StorageError           objects could not be written or read
 
 Anything else that surfaces is a bug.
@@ -56,13 +56,13 @@ class InferenceError(DependencyError):
     code = "inference_failed"
 
 
-class InferenceUnavailable(InferenceError):
+class InferenceUnavailableError(InferenceError):
     """The models are down, starting, overloaded or failing."""
 
     code = "inference_unavailable"
 
 
-class InferenceTimeout(InferenceError):
+class InferenceTimeoutError(InferenceError):
     """The models did not answer in time."""
 
     code = "inference_timeout"
