@@ -1,4 +1,4 @@
-"""What `animation-server annotate` leaves behind: a character folder, its place in the picture, an overlay."""
+"""What `animation-server annotate` writes: a character folder and where the figure was found."""
 
 from __future__ import annotations
 

@@ -1,0 +1,67 @@
+# Everything a newcomer types. `make help` lists it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# pip-compile reads the index from the environment and writes none into the locks
+COMPILE = $(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host \
+          --no-emit-find-links --no-header --annotation-style=line
+
+.DEFAULT_GOAL := help
+.PHONY: help demo pod test test-fast lint format lock archives clean
+
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.server ## start the server, post a sample drawing, print the URLs of three GIFs
+	$(BIN)/python -m animation_server.demo
+
+pod: $(VENV)/.dev archives ## the real processes on localhost: TorchServe, gunicorn and an S3 server
+	$(BIN)/python -m tests.parts.pod
+
+test: $(VENV)/.dev archives ## run all tests
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.dev ## run the tests that take no more than a few seconds each
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(VENV)/.dev ## ruff and strict mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev ## rewrite the code in the house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+archives: $(VENV)/.dev var/models/.built ## pack the models for TorchServe into var/models
+
+lock: $(VENV)/.dev ## refresh the pinned dependencies in requirements/
+	$(COMPILE) --upgrade --extra model --extra dev --output-file requirements/dev.txt pyproject.toml
+	sed -i 's/+cpu//' requirements/dev.txt # a local build of torch locks as the release it was built from
+	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/server.txt pyproject.toml
+
+clean: ## remove what the other targets made, the environment included
+	rm -rf $(VENV) var build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; this is `$(PYTHON) --version`. Try: make PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "Python's venv module is needed. On Debian: apt-get install python3-venv" >&2; exit 1; }
+
+# An environment is either the server's or the developer's, which holds the server's.
+$(VENV)/.server: requirements/server.txt pyproject.toml | $(VENV)/bin/pip
+	@test -e $(VENV)/.dev || $(BIN)/pip install --quiet --disable-pip-version-check -r requirements/server.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+var/models/.built: $(wildcard torchserve_model/weights/*) $(wildcard torchserve_model/handlers/*.py) torchserve_model/archive.py
+	$(BIN)/python -m torchserve_model.archive -o var/models
+	@touch $@
