@@ -1,0 +1,1 @@
+"""The real parts that tests, benchmarks and `make pod` start: an S3 server, TorchServe, the server itself."""
