@@ -1,0 +1,223 @@
+"""The one table of settings: every field of Settings is a row (name, type, default, help).
+
+Settings come from environment variables that start with ANIMATION_ and are read once, at start. A name that
+is not in the table, or a value of the wrong type, stops the start: a misspelt limit must not leave the
+limit off. S3 credentials are not settings: boto3 finds them where it always does (environment, files, role).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import re
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import SecretStr
+
+PREFIX = "ANIMATION_"
+
+# Kubernetes gives every pod variables named after the services of its namespace; a service called
+# "animation-server" yields ANIMATION_SERVER_PORT=tcp://..., which is no mistake of the operator's.
+_KUBERNETES_SERVICE_LINK = re.compile(
+    r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|.+_PORT$|_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?$"
+)
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+
+
+class SettingsError(ValueError):
+    """The environment holds settings that cannot be used; the message lists all of them."""
+
+
+def _setting(default: Any, description: str, *, minimum: float | None = None) -> Any:
+    return dataclasses.field(default=default, metadata={"help": description, "minimum": minimum})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the operator decides. Field `x` is the environment variable ANIMATION_X."""
+
+    host: str = _setting("127.0.0.1", "Address to listen on")
+    port: int = _setting(8000, "Port to listen on", minimum=0)
+    workers: int = _setting(1, "gunicorn worker processes; each holds its own models and renders", minimum=1)
+    public_url: str = _setting("", "How clients reach this server; empty: `http://127.0.0.1:PORT`")
+    log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "Least level logged")
+
+    inference: Literal["embedded", "torchserve"] = _setting(
+        "embedded", "Who runs the models: this process (ONNX Runtime), or TorchServe over HTTP"
+    )
+    inference_threads: int = _setting(
+        0, "Threads of the embedded models; 0: as many as there are cores", minimum=0
+    )
+    torchserve_url: str = _setting("http://127.0.0.1:8080", "TorchServe's inference address")
+    torchserve_management_url: str = _setting(
+        "",
+        "TorchServe's management address, where it can be reached: readiness then asks for the models' "
+        "workers, and the models' version is read from it",
+    )
+    torchserve_connect_timeout_s: float = _setting(
+        2.0, "Longest wait for a connection to TorchServe", minimum=0.01
+    )
+    torchserve_read_timeout_s: float = _setting(20.0, "Longest wait for TorchServe's answer", minimum=0.01)
+    models_version: str = _setting(
+        "", "Name of the models' version in storage keys; empty: asked from the models"
+    )
+
+    storage: Literal["local", "s3"] = _setting("local", "Where animations are kept")
+    local_dir: Path = _setting(Path("var/objects"), "Directory of local storage")  # noqa: RUF009
+    s3_endpoint_url: str = _setting("", "S3 endpoint; empty: AWS")
+    s3_region: str = _setting("us-east-1", "S3 region")
+    s3_bucket: str = _setting("animations", "S3 bucket")
+    s3_prefix: str = _setting("", "Put before every key, e.g. `drawings/`")
+    s3_urls: Literal["presigned", "public"] = _setting(
+        "presigned", "Links handed out: signed ones that expire, or plain ones to a public bucket"
+    )
+    s3_presigned_expiry_s: int = _setting(24 * 3600, "Life of a signed link; S3 allows a week", minimum=1)
+    s3_public_url: str = _setting(
+        "", "Base of plain links, e.g. a CDN's; empty: the endpoint's path-style address"
+    )
+    s3_connect_timeout_s: float = _setting(3.0, "Longest wait for a connection to S3", minimum=0.01)
+    s3_read_timeout_s: float = _setting(15.0, "Longest wait for S3's answer", minimum=0.01)
+    key_salt: SecretStr = _setting(  # noqa: RUF009
+        SecretStr(""), "Mixed into storage keys, so that no one who holds a drawing can compute its address"
+    )
+
+    max_image_bytes: int = _setting(
+        20_000_000, "Largest upload; phones' photographs stay below 15 MB", minimum=1
+    )
+    max_image_pixels: int = _setting(
+        100_000_000, "Most pixels of an image, read from its header before anything is decoded", minimum=1
+    )
+    working_size: int = _setting(
+        1280, "Longest side to which drawings are reduced; the models see less", minimum=64
+    )
+    motions: tuple[str, ...] = _setting(
+        ("dab", "jumping", "zombie"), "Motions rendered when a request names none, separated by commas"
+    )
+    max_motions: int = _setting(12, "Most motions in one request", minimum=1)
+    size: int = _setting(
+        400, "Longest side of an animation in pixels unless the request says otherwise", minimum=16
+    )
+    max_size: int = _setting(1024, "Largest side a request may ask for", minimum=16)
+    frames: int = _setting(150, "Most frames of an animation unless the request says otherwise", minimum=2)
+    max_frames: int = _setting(600, "Most frames a request may ask for", minimum=2)
+
+    render_threads: int = _setting(
+        0, "Threads that decode, deform, draw and encode; 0: as many as there are cores", minimum=0
+    )
+    max_queue: int = _setting(
+        16, "Requests being rendered or waiting for it in one worker; those beyond get 503", minimum=1
+    )
+    request_deadline_s: float = _setting(
+        60.0, "Work on a request that is older than this is not begun any more: 504", minimum=0.1
+    )
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings from environment variables, by default this process's.
+
+        Raises SettingsError, which names every unknown variable and unfit value at once.
+        """
+        environ = os.environ if environ is None else environ
+        hints = typing.get_type_hints(cls)
+        fields = {_variable(field.name): field for field in dataclasses.fields(cls)}
+        values: dict[str, Any] = {}
+        problems = []
+        for variable in sorted(name for name in environ if name.startswith(PREFIX)):
+            field = fields.get(variable)
+            if field is None:
+                if not _KUBERNETES_SERVICE_LINK.search(variable.removeprefix(PREFIX.rstrip("_"))):
+                    problems.append(f"{variable}: no such setting.{_suggestion(variable, list(fields))}")
+                continue
+            try:
+                values[field.name] = _parse(environ[variable], hints[field.name], field.metadata["minimum"])
+            except ValueError as exc:
+                shown = "a secret" if hints[field.name] is SecretStr else repr(environ[variable])
+                problems.append(f"{variable}: expected {exc}, came {shown}")
+        if problems:
+            raise SettingsError("; ".join(problems))
+        return cls(**values)
+
+    @property
+    def base_url(self) -> str:
+        """How clients reach this server, without a slash at the end."""
+        return (self.public_url or f"http://127.0.0.1:{self.port}").rstrip("/")
+
+
+def settings_table_markdown() -> str:
+    """Return the table of settings for the README: one row a setting, in the order of the code."""
+    hints = typing.get_type_hints(Settings)
+    rows = ["| variable | type | default | what it is |", "|---|---|---|---|"]
+    for field in dataclasses.fields(Settings):
+        default = _show(field.default)
+        rows.append(
+            f"| `{_variable(field.name)}` | {_type_name(hints[field.name])} "
+            f"| {f'`{default}`' if default else ''} | {field.metadata['help']} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def _variable(name: str) -> str:
+    return PREFIX + name.upper()
+
+
+def _suggestion(variable: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(variable, known, n=1)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def _parse(text: str, hint: Any, minimum: float | None) -> Any:
+    """Turn the text of a variable into the field's type; ValueError says what was expected."""
+    if typing.get_origin(hint) is Literal:
+        choices = typing.get_args(hint)
+        if text not in choices:
+            raise ValueError(_type_name(hint))
+        return text
+    if typing.get_origin(hint) is tuple:
+        names = tuple(name.strip() for name in text.split(",") if name.strip())
+        if not names:
+            raise ValueError("at least one name")
+        return names
+    if hint in (int, float):
+        return _parse_number(text, hint, minimum)
+    if hint is bool:
+        if text.lower() not in _TRUE | _FALSE:
+            raise ValueError(_type_name(hint))
+        return text.lower() in _TRUE
+    return hint(text)
+
+
+def _parse_number(text: str, hint: type[int] | type[float], minimum: float | None) -> float:
+    bound = "" if minimum is None else f" of at least {minimum:g}"
+    expected = _type_name(hint) + bound
+    try:
+        value = hint(text)
+    except ValueError:
+        raise ValueError(expected) from None
+    if not (minimum is None or minimum <= value) or value == float("inf"):
+        raise ValueError(expected)
+    return value
+
+
+def _type_name(hint: Any) -> str:
+    if typing.get_origin(hint) is Literal:
+        return " or ".join(typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        return "names"
+    return {int: "a whole number", float: "a number", bool: "true or false", SecretStr: "a secret"}.get(
+        hint, "text"
+    )
+
+
+def _show(default: Any) -> str:
+    if isinstance(default, SecretStr):
+        return ""
+    if isinstance(default, tuple):
+        return ",".join(default)
+    return f"{default:g}" if isinstance(default, float) else str(default)

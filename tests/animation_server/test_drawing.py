@@ -1,0 +1,222 @@
+"""Decoding: four formats, every orientation, every colour mode, and what is refused."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pillow_heif
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms, ImageOps
+
+from animation_server.drawing import DecodeLimits, decode_drawing
+from animation_server.errors import InputError
+
+
+def picture(width: int = 60, height: int = 40) -> Image.Image:
+    """An image without symmetry, in blocks that survive lossy compression."""
+    blocks = np.random.default_rng(5).integers(0, 256, (height // 20, width // 20, 3), dtype=np.uint8)
+    return Image.fromarray(blocks.repeat(20, axis=0).repeat(20, axis=1))
+
+
+def encoded(image: Image.Image, format_name: str, **options: Any) -> bytes:
+    stream = BytesIO()
+    if format_name == "HEIC":
+        pillow_heif.from_pillow(image).save(stream, quality=90, **options)
+    else:
+        image.save(stream, format_name, **options)
+    return stream.getvalue()
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds a few bytes of pixels: a decompression bomb."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = zlib.compress(bytes(100_000), 9)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize(
+    ("format_name", "options", "tolerance"),
+    [
+        ("PNG", {}, 0),
+        ("WEBP", {"lossless": True}, 0),
+        ("JPEG", {"quality": 95, "subsampling": 0}, 8),
+        ("HEIC", {}, 20),
+    ],
+)
+def test_decodes_each_format(format_name: str, options: dict[str, Any], tolerance: int) -> None:
+    """The pixels come back: exactly from lossless formats, closely from lossy ones."""
+    image = picture(120, 80)
+    drawing = decode_drawing(encoded(image, format_name, **options))
+    assert (drawing.width, drawing.height, drawing.scale) == (120, 80, 1.0)
+    assert drawing.rgb.dtype == np.uint8
+    difference = np.abs(drawing.rgb.astype(int) - np.asarray(image).astype(int))
+    assert np.median(difference) <= tolerance
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("format_name", ["PNG", "WEBP", "JPEG"])
+def test_applies_orientation(orientation: int, format_name: str) -> None:
+    """The drawing stands upright, as Pillow's own exif_transpose would put it."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    options = {"lossless": True} if format_name == "WEBP" else {}
+    data = encoded(picture(), format_name, exif=exif.tobytes(), **options)
+    upright = ImageOps.exif_transpose(Image.open(BytesIO(data))).convert("RGB")
+    drawing = decode_drawing(data)
+    assert (drawing.width, drawing.height) == upright.size
+    np.testing.assert_array_equal(drawing.rgb, np.asarray(upright))
+
+
+def test_ignores_a_senseless_orientation() -> None:
+    """An orientation that EXIF does not know counts as upright."""
+    exif = Image.Exif()
+    exif[0x0112] = 77
+    assert decode_drawing(encoded(picture(), "PNG", exif=exif.tobytes())).rgb.shape == (40, 60, 3)
+
+
+def test_heic_orientation_is_not_applied_twice() -> None:
+    """The HEIC decoder turns the image itself."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    drawing = decode_drawing(encoded(picture(), "HEIC", exif=exif.tobytes()))
+    upright = np.rot90(np.asarray(picture()), -1)
+    assert (drawing.width, drawing.height) == (40, 60)
+    assert np.median(np.abs(drawing.rgb.astype(int) - upright.astype(int))) < 20
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "I;16"])
+def test_converts_every_png_mode(mode: str) -> None:
+    """Whatever the PNG's colour mode, what comes out is the same picture in RGB."""
+    grey = picture().convert("L")
+    if mode == "I;16":
+        data = encoded(Image.fromarray(np.asarray(grey).astype(np.uint16) * 257), "PNG")
+        expected = np.asarray(grey.convert("RGB"))
+    else:
+        data = encoded(picture().convert(mode), "PNG")
+        expected = np.asarray(picture().convert(mode).convert("RGB"))
+    np.testing.assert_array_equal(decode_drawing(data).rgb, expected)
+
+
+def test_converts_cmyk_jpeg() -> None:
+    """A CMYK JPEG, as scanners' software writes them, keeps its colours."""
+    drawing = decode_drawing(encoded(picture(120, 80).convert("CMYK"), "JPEG", quality=95))
+    difference = np.abs(drawing.rgb.astype(int) - np.asarray(picture(120, 80)).astype(int))
+    assert np.median(difference) < 10
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_composes_transparency_on_white(mode: str) -> None:
+    """Where the image is transparent the paper is white, whatever colour hides there."""
+    image = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
+    image.paste((0, 0, 0, 255), (0, 0, 20, 40))
+    image = image.quantize(4) if mode == "P" else image.convert(mode)
+    rgb = decode_drawing(encoded(image, "PNG")).rgb
+    assert (rgb[:, :20] == 0).all()
+    assert (rgb[:, 20:] == 255).all()
+
+
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG"])
+def test_reduces_to_working_size(format_name: str) -> None:
+    """A large photograph comes out at the working size, looking as the whole one does when reduced."""
+    image = picture(240, 160).resize((12, 8), Image.Resampling.NEAREST).resize((3000, 2000))
+    drawing = decode_drawing(encoded(image, format_name), DecodeLimits(working_size=300))
+    assert drawing.rgb.shape == (200, 300, 3)
+    assert (drawing.width, drawing.height, drawing.scale) == (3000, 2000, 10.0)
+    reduced = np.asarray(image.resize((300, 200), Image.Resampling.BOX)).astype(int)
+    assert np.abs(drawing.rgb.astype(int) - reduced).mean() < 4
+
+
+def test_never_enlarges() -> None:
+    """A small image stays as it is."""
+    assert decode_drawing(encoded(picture(), "PNG")).rgb.shape == (40, 60, 3)
+
+
+def test_reduces_a_thin_strip_to_at_least_one_pixel() -> None:
+    """Extreme proportions do not round a side down to nothing."""
+    strip = Image.new("RGB", (20_000, 16), "white")
+    assert decode_drawing(encoded(strip, "PNG"), DecodeLimits(working_size=100)).rgb.shape == (1, 100, 3)
+
+
+def test_converts_from_the_cameras_colour_space() -> None:
+    """A colour profile that is not sRGB changes the colours; a broken one is ignored."""
+    lab_like = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ")).tobytes()
+    broken = decode_drawing(encoded(picture(), "PNG", icc_profile=b"not a profile")).rgb
+    other = decode_drawing(encoded(picture(), "PNG", icc_profile=lab_like)).rgb
+    np.testing.assert_array_equal(broken, np.asarray(picture()))
+    assert other.shape == broken.shape
+
+
+def test_drops_metadata() -> None:
+    """Nothing of the EXIF (places, dates, devices) is left: a drawing is pixels and a size."""
+    assert set(decode_drawing(encoded(picture(), "PNG")).__dict__) == {"rgb", "width", "height"}
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "code"),
+    [
+        (b"", 400, "empty_image"),
+        (b"This is a text file.\n" * 10, 415, "unsupported_image"),
+        (b"GIF89a" + bytes(50), 415, "unsupported_image"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", 415, "unsupported_image"),
+        (bytes(200), 415, "unsupported_image"),
+        (png_header(30_000, 30_000), 413, "too_many_pixels"),
+        (encoded(Image.new("RGB", (9, 300)), "PNG"), 422, "image_too_small"),
+        (b"\x89PNG\r\n\x1a\n" + b"and then text", 422, "damaged_image"),
+        (b"\xff\xd8\xff\xe0", 422, "damaged_image"),
+        (b"RIFF\x20\x00\x00\x00WEBPVP8 nonsense", 422, "damaged_image"),
+        (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", 422, "damaged_image"),
+    ],
+)
+def test_refuses(data: bytes, status: int, code: str) -> None:
+    """What is no usable image gets the fitting status and a message that says what was expected."""
+    with pytest.raises(InputError, match="Expected") as caught:
+        decode_drawing(data)
+    assert (caught.value.status, caught.value.code) == (status, code)
+
+
+def test_refuses_too_many_bytes() -> None:
+    """The size of the file is checked before anything reads it."""
+    with pytest.raises(InputError, match="at most 100 bytes, came 101") as caught:
+        decode_drawing(bytes(101), DecodeLimits(max_bytes=100))
+    assert caught.value.status == 413
+
+
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP", "HEIC"])
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.9])
+def test_refuses_truncated_files(format_name: str, kept: float) -> None:
+    """Half an image is refused, not animated half grey."""
+    noise = Image.fromarray(np.random.default_rng(1).integers(0, 256, (200, 200, 3), dtype=np.uint8))
+    data = encoded(noise, format_name)
+    with pytest.raises(InputError) as caught:
+        decode_drawing(data[: int(len(data) * kept)])
+    assert (caught.value.status, caught.value.code) == (422, "damaged_image")
+
+
+SAMPLES = {name: encoded(picture(), name) for name in ("JPEG", "PNG", "WEBP", "HEIC")}
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(sorted(SAMPLES)),
+    st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=8),
+)
+def test_flipped_bytes_never_escape_as_other_errors(name: str, changes: list[tuple[int, int]]) -> None:
+    """Whatever happens to the bytes of a file: a drawing comes out, or an InputError does."""
+    data = bytearray(SAMPLES[name])
+    for position, value in changes:
+        data[position % len(data)] = value
+    try:
+        drawing = decode_drawing(bytes(data), DecodeLimits(max_pixels=1_000_000))
+    except InputError:
+        return
+    assert drawing.rgb.ndim == 3
