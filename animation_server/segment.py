@@ -137,8 +137,7 @@ def _snap_to_ink(rough: Mask, ink: Mask, band: int) -> Mask:
     seen = np.zeros(count, dtype=bool)
     seen[np.unique(labels[rough & mask])] = True
     seen[0] = False
-    # one pixel more: the anti-aliased rim of a stroke is lighter than the threshold
-    return cv2.dilate(seen[labels].astype(np.uint8), _disc(3)).astype(bool)
+    return seen[labels]
 
 
 def _keep_one_figure(mask: Mask, near_bones: Mask, bridge: int) -> Mask:
