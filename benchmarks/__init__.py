@@ -1,0 +1,1 @@
+"""What is fast, measured, with the command that measures it."""
