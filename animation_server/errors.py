@@ -3,6 +3,9 @@
 AnimationError
 ├── InputError            the caller's mistake; carries a stable code and an HTTP status
 │   └── NoFigureError     a picture without a figure
+├── CapacityError         more was asked of the service than it can do now
+│   ├── OverloadedError   too many requests are waiting already
+│   └── DeadlineError     the request grew too old
 └── DependencyError       a part the service leans on failed; worth trying again later
     ├── InferenceError         the models did not answer as they should
     │   ├── InferenceUnavailableError   down, starting, overloaded or failing
@@ -40,6 +43,25 @@ class NoFigureError(InputError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, code="no_figure", status=422)
+
+
+class CapacityError(AnimationError):
+    """More was asked of the service than it can do now; try again after `retry_after_s`."""
+
+    code = "overloaded"
+    status = 503
+    retry_after_s = 5
+
+
+class OverloadedError(CapacityError):
+    """Too many requests are waiting already; this one was not begun."""
+
+
+class DeadlineError(CapacityError):
+    """The request grew too old before its turn came."""
+
+    code = "deadline_exceeded"
+    status = 504
 
 
 class DependencyError(AnimationError):

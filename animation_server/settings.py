@@ -79,8 +79,11 @@ class Settings:
         "presigned", "Links handed out: signed ones that expire, or plain ones to a public bucket"
     )
     s3_presigned_expiry_s: int = _setting(24 * 3600, "Life of a signed link; S3 allows a week", minimum=1)
-    s3_public_url: str = _setting(
-        "", "Base of plain links, e.g. a CDN's; empty: the endpoint's path-style address"
+    s3_public_endpoint_url: str = _setting(
+        "", "The endpoint as clients reach it, which signed links name; empty: the endpoint"
+    )
+    s3_public_base_url: str = _setting(
+        "", "What plain links put before the key, e.g. a CDN's address; empty: the bucket's address"
     )
     s3_connect_timeout_s: float = _setting(3.0, "Longest wait for a connection to S3", minimum=0.01)
     s3_read_timeout_s: float = _setting(15.0, "Longest wait for S3's answer", minimum=0.01)

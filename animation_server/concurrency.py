@@ -1,0 +1,153 @@
+"""Where CPU work runs, so that it never stands in the way of other requests.
+
+Under gunicorn's gevent workers every request is a greenlet of one native thread. Decoding, deforming and
+drawing go to native threads (they release the GIL); network calls made from those threads go back to the
+greenlets, because patched sockets belong to the thread of their hub. Without gevent both are plain threads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+import gevent
+from gevent import monkey
+from gevent.threadpool import ThreadPool
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+
+
+class Executor(Protocol):
+    """Runs CPU work on a bounded number of native threads."""
+
+    def run(self, function: Callable[[], T]) -> T:
+        """Run on one of the threads and wait for the result."""
+        ...
+
+    def map(self, function: Callable[[Item], T], items: Sequence[Item]) -> list[T]:
+        """Run for every item, side by side; wait for all; raise the first item's error that there is."""
+        ...
+
+    def run_io(self, function: Callable[[], T]) -> T:
+        """Run a network call from wherever the caller is, where patched sockets work."""
+        ...
+
+    def close(self) -> None:
+        """Wait for running work and let the threads go."""
+        ...
+
+
+def call_directly(function: Callable[[], T]) -> T:
+    """Run a network call in the calling thread: right wherever nothing is patched."""
+    return function()
+
+
+def make_executor(threads: int) -> Executor:
+    """Make the executor that fits this process; threads = 0 takes one for each core it may use."""
+    threads = threads or usable_cores()
+    return GeventExecutor(threads) if is_patched() else ThreadExecutor(threads)
+
+
+def is_patched() -> bool:
+    """Tell whether gevent stands in for the threads of the standard library."""
+    return bool(monkey.is_module_patched("threading"))
+
+
+def usable_cores() -> int:
+    """Count the cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def native_lock() -> Any:
+    """Make a lock of the operating system's, for what native threads share, patched or not."""
+    return monkey.get_original("_thread", "allocate_lock")()
+
+
+class ThreadExecutor:
+    """Plain threads: the command line, tests and threaded servers."""
+
+    def __init__(self, threads: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="render")
+
+    def run(self, function: Callable[[], T]) -> T:
+        """See Executor."""
+        return self._pool.submit(function).result()
+
+    def map(self, function: Callable[[Item], T], items: Sequence[Item]) -> list[T]:
+        """See Executor."""
+        outcomes = [self._pool.submit(_Outcome, function, item) for item in items]
+        return [outcome.get() for outcome in [future.result() for future in outcomes]]
+
+    def run_io(self, function: Callable[[], T]) -> T:
+        """See Executor."""
+        return function()
+
+    def close(self) -> None:
+        """See Executor."""
+        self._pool.shutdown()
+
+
+class GeventExecutor:
+    """gevent's native threads.
+
+    A pool of its own: the hub's resolves host names, which must not wait behind renders.
+    """
+
+    def __init__(self, threads: int) -> None:
+        self._hub = gevent.get_hub()
+        self._pool = ThreadPool(threads, hub=self._hub)
+        self._native_ident = monkey.get_original("_thread", "get_ident")
+        self._hub_ident = self._native_ident()
+
+    def run(self, function: Callable[[], T]) -> T:
+        """See Executor."""
+        return self.map(lambda _: function(), [None])[0]
+
+    def map(self, function: Callable[[Item], T], items: Sequence[Item]) -> list[T]:
+        """See Executor."""
+        # Outcomes, not exceptions, cross the threads: gevent prints every exception that leaves one.
+        running = [self._pool.spawn(_Outcome, function, item) for item in items]
+        outcomes = [cast("_Outcome[T]", result.get()) for result in running]
+        return [outcome.get() for outcome in outcomes]
+
+    def run_io(self, function: Callable[[], T]) -> T:
+        """See Executor."""
+        if self._native_ident() == self._hub_ident:
+            return function()
+        answered = native_lock()
+        answered.acquire()
+        outcomes: list[_Outcome[T]] = []
+
+        def call() -> None:
+            try:
+                outcomes.append(_Outcome(lambda _: function(), None))
+            finally:
+                answered.release()
+
+        self._hub.loop.run_callback_threadsafe(gevent.spawn, call)
+        answered.acquire()
+        return outcomes[0].get()
+
+    def close(self) -> None:
+        """See Executor."""
+        self._pool.join()
+        self._pool.kill()
+
+
+class _Outcome(Generic[T]):
+    """What a call returned or raised, to be carried to another thread."""
+
+    def __init__(self, function: Callable[[Item], T], item: Item) -> None:
+        self._error: BaseException | None = None
+        try:
+            self._value = function(item)
+        except BaseException as exc:  # noqa: BLE001 (raised again where the caller waits)
+            self._error = exc
+
+    def get(self) -> T:
+        if self._error is not None:
+            raise self._error
+        return self._value
