@@ -48,6 +48,8 @@ class MotionConfig:
     scale : factor on the file's lengths.
     up : the axis of the file that points up.
     loops : the last frame leads back into the first. Our addition; AnimatedDrawings has no such key.
+    retarget : the retarget configuration the motion is made for, beside the file; None when it names none.
+        Our addition too.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _NO_EXTRAS
@@ -60,6 +62,7 @@ class MotionConfig:
     start_frame_idx: _Frame = 0
     end_frame_idx: _Frame | None = None
     loops: Annotated[bool, Strict()] = False
+    retarget: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,8 @@ def load_motion_config(path: Path, base_dirs: Sequence[Path] = ()) -> MotionConf
             f"{path}: end_frame_idx: want more than start_frame_idx, {config.start_frame_idx}; got {end}",
             code="bad_config",
         )
-    return replace(config, filepath=_find(config.filepath, path, base_dirs))
+    retarget = None if config.retarget is None else path.parent / config.retarget
+    return replace(config, filepath=_find(config.filepath, path, base_dirs), retarget=retarget)
 
 
 def load_retarget_config(path: Path) -> RetargetConfig:

@@ -79,7 +79,7 @@ def retarget(
     )
 
     orientations = _orientations_deg(retarget, rig, body, planes)
-    joints_xy = fk(rig, _bone_turns_deg(rig, orientations, clip.n_frames))
+    joints_xy = fk(rig, _bone_turns_deg(retarget, rig, orientations, clip.n_frames))
 
     scale = _char_to_bvh_scale(retarget, rig, body)
     char_root_xy = scale * _root_path(retarget, body, planes)
@@ -145,25 +145,33 @@ def _orientations_deg(
 
 
 def _bone_turns_deg(
-    rig: RigSkeleton, orientations: dict[str, NDArray[np.float64]], n_frames: int
+    retarget: RetargetConfig,
+    rig: RigSkeleton,
+    orientations: dict[str, NDArray[np.float64]],
+    n_frames: int,
 ) -> NDArray[np.float64]:
     """Turn (N, J) of every bone against its rest direction.
 
-    A driven bone turns to its direction. Any other is carried along: it turns as a driven bone that
-    starts in the same joint does (the shoulders as the neck), or else as its parent's bone.
+    A driven bone turns to its direction. Any other is carried by the bone above it; where a driven bone
+    beside it is measured from the same BVH joint as that one, the two span the same part of the body, and it
+    is carried by its neighbour, which reaches further (shoulders by a neck that is measured from the hips).
     """
+    source = {rig.index(name): retarget.char_joint_bvh_joints_mapping[name][0] for name in orientations}
     driven = {
-        rig.index(name): angle - rig.rest_angles_deg[rig.index(name)] for name, angle in orientations.items()
+        rig.index(name): angles - rig.rest_angles_deg[rig.index(name)]
+        for name, angles in orientations.items()
     }
     turns = np.zeros((n_frames, len(rig.names)))
-    carried = np.zeros_like(turns)  # by joint: the turn of the bones that start in it and are not driven
+    carrying = np.zeros_like(turns)  # by joint: the turn of the bones that start in it and are not driven
     for joint, parent in enumerate(rig.parents.tolist()):
         if joint in driven:
             turns[:, joint] = driven[joint]
         elif parent >= 0:
-            turns[:, joint] = carried[:, parent]
-        leader = next((child for child in driven if rig.parents[child] == joint), None)
-        carried[:, joint] = turns[:, joint] if leader is None else driven[leader]
+            turns[:, joint] = carrying[:, parent]
+        carrier = next(
+            (k for k in driven if rig.parents[k] == joint and source.get(joint, source[k]) == source[k]), None
+        )
+        carrying[:, joint] = turns[:, joint] if carrier is None else driven[carrier]
     return turns
 
 
