@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 class SegmentTolerances:
     """Lengths as shares of the crop's larger side, colours in CIELAB units.
 
-    band : how far the network's edge may lie from the true one; its mask has 1/100 of the crop a pixel.
+    band : how far the network's edge may lie from the true one; its mask is that coarse.
     corridor : how far from a straight bone the ink of a limb may run.
     bridge : islands closer to the figure than this belong to it (a hat, a hand drawn apart).
     min_contrast : least difference from paper that counts as ink.
@@ -27,7 +27,7 @@ class SegmentTolerances:
     small_hole : holes below this share of the figure's area are closed whatever they show.
     """
 
-    band: float = 0.018
+    band: float = 0.01
     corridor: float = 0.025
     bridge: float = 0.04
     min_contrast: float = 9.0
@@ -86,7 +86,7 @@ def find_ink(rgb: NDArray[np.uint8], figure: Mask) -> Mask:
     """
     lab = cv2.cvtColor(rgb.astype(np.float32) / 255, cv2.COLOR_RGB2LAB).astype(np.float32)
     paper = _fit_paper(lab, ~cv2.dilate(figure.astype(np.uint8), _disc(9)).astype(bool))
-    difference = np.sqrt(np.square(lab - paper).sum(axis=2))
+    difference = np.linalg.norm(lab - paper, axis=2)
     outside = difference[~figure]
     grain = float(np.median(outside)) * 1.4826 if outside.size else 0.0
     threshold = max(TOLERANCES.min_contrast, TOLERANCES.noise_factor * grain)
@@ -108,13 +108,20 @@ def _fit_paper(lab: NDArray[np.float32], paper: Mask) -> NDArray[np.float32]:
         rows, cols = (a.ravel() for a in np.indices(paper[::step, ::step].shape))
     samples = lab[::step, ::step][rows, cols]
     basis = _quadratic(rows * step / height, cols * step / width)
-    surface = np.linalg.lstsq(basis, samples, rcond=None)[0]
+    surface = _least_squares(basis, samples)
     residual = np.abs(samples - basis @ surface).sum(axis=1)
     keep = residual <= np.quantile(residual, 0.8)
-    surface = np.linalg.lstsq(basis[keep], samples[keep], rcond=None)[0]
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    grid = _quadratic(y.ravel() / height, x.ravel() / width)
-    return (grid @ surface.astype(np.float32)).reshape(lab.shape)
+    surface = _least_squares(basis[keep], samples[keep])
+    # smooth enough to be worked out on a coarse grid
+    y, x = (np.mgrid[0:32, 0:32].astype(np.float32) + 0.5) / 32
+    coarse = (_quadratic(y.ravel(), x.ravel()) @ surface).reshape(32, 32, 3).astype(np.float32)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+
+
+def _least_squares(basis: NDArray[np.float32], samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Normal equations, with a trace of ridge for crops of a few pixels; a hundred times faster than an SVD."""
+    normal = basis.T @ basis + 1e-4 * np.eye(basis.shape[1], dtype=np.float32)
+    return np.linalg.solve(normal, basis.T @ samples)
 
 
 def _quadratic(y: NDArray[np.floating], x: NDArray[np.floating]) -> NDArray[np.float32]:
