@@ -13,6 +13,7 @@ from torchserve_model.synthesis.figure import DrawnFigure, draw_figure
 from torchserve_model.synthesis.finish import finish, sample_style
 from torchserve_model.synthesis.labels import Sheet, label_figure
 
+Image = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
 
 _MARGIN = 0.06
@@ -38,12 +39,14 @@ def draw_crop(rng: np.random.Generator, size: int = 192) -> Sheet:
     coverage = canvas.mask(drawn.marks, scale, offset)
     ink = canvas.ink()
     joints = cv2.perspectiveTransform((drawn.joints * scale + offset)[None], warp)[0]
-    page = None
+    cover = None
     if style.kind == "photo":
         ink = photograph.warp(ink, warp, (255, 255, 255))
         coverage = photograph.warp(coverage, warp)
-        page = _page_corners(rng, width, height)
-    image = finish(rng, style, ink, warp, page)
+        cover = _paper_cover(rng, coverage, width, height)
+    image = finish(rng, style, ink, warp, np.array([width, height], dtype=np.float64), cover)
+    if style.kind != "digital" and rng.random() < 0.08:
+        image = _background_removed(rng, image, coverage)
     figure = label_figure(joints, drawn.visible, np.ascontiguousarray(coverage[:height, :width]))
     if figure is None:
         return draw_crop(rng, size)
@@ -79,15 +82,33 @@ def _similar(drawn: DrawnFigure, size: int) -> Matrix:
     return np.array([[scale, 0, offset[0]], [0, scale, offset[1]], [0, 0, 1.0]])
 
 
-def _page_corners(rng: np.random.Generator, width: int, height: int) -> NDArray[np.float64] | None:
-    """Now and then an edge of the sheet shows at a side of the crop."""
-    if rng.random() >= 0.22:
+def _paper_cover(rng: np.random.Generator, coverage: Image, width: int, height: int) -> Image | None:
+    """Where paper is: now and then an edge of the sheet shows, or the figure was cut out with scissors."""
+    roll = rng.random()
+    size = coverage.shape[0]
+    larger = max(width, height)
+    if roll < 0.06:
+        rim = int(rng.integers(2, max(4, size // 12)))
+        element = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * rim + 1, 2 * rim + 1))
+        return np.asarray(cv2.GaussianBlur(cv2.dilate(coverage, element), (0, 0), 0.8), dtype=np.uint8)
+    if roll > 0.28:
         return None
-    far = 3.0 * max(width, height)
+    far = 3.0 * larger
     left, top, right, bottom = -far, -far, far + width, far + height
-    inside = rng.uniform(-0.02, 0.045, 4) * max(width, height)
+    inside = rng.uniform(-0.02, 0.045, 4) * larger
     shown = rng.random(4) < 0.35
     left, top = (inside[0] if shown[0] else left), (inside[1] if shown[1] else top)
     right, bottom = (width - inside[2] if shown[2] else right), (height - inside[3] if shown[3] else bottom)
     corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
-    return np.asarray(corners + rng.normal(0, 0.01, (4, 2)) * max(width, height), dtype=np.float64)
+    return photograph.sheet_cover(size, corners + rng.normal(0, 0.01, (4, 2)) * larger)
+
+
+def _background_removed(rng: np.random.Generator, image: Image, coverage: Image) -> Image:
+    """The figure alone on a flat colour, as cut-out programs leave it."""
+    rim = int(rng.integers(0, 3))
+    kept = (
+        cv2.dilate(coverage, np.ones((2 * rim + 1, 2 * rim + 1), np.uint8)).astype(np.float32)[:, :, None]
+        / 255
+    )
+    flat = np.full(3, 255.0) if rng.random() < 0.7 else rng.uniform(0, 255, 3)
+    return np.asarray(image * kept + flat.astype(np.float32) * (1.0 - kept), dtype=np.uint8)

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchserve_model.synthesis import curves
-from torchserve_model.synthesis.anatomy import BodyPlan, sample_plan
+from torchserve_model.synthesis.anatomy import BodyPlan
 from torchserve_model.synthesis.belongings import draw_behind, draw_held
+from torchserve_model.synthesis.clothes import draw_cover
 from torchserve_model.synthesis.curves import Points
+from torchserve_model.synthesis.families import Mix, sample_plan
 from torchserve_model.synthesis.head import draw_ears, draw_face, draw_hair, draw_hat, head_outline
 from torchserve_model.synthesis.limbs import draw_foot, draw_hand, draw_limb, limb_outline, limb_path
 from torchserve_model.synthesis.medium import Colour, Medium
@@ -60,9 +62,11 @@ class _Look:
     trousers: Colour | None
     shoes: Colour | None
     sleeves: Colour | None
+    sleeve: float
+    trouser: float
 
 
-def draw_figure(rng: np.random.Generator, mix: dict[str, float], medium: Medium) -> DrawnFigure:
+def draw_figure(rng: np.random.Generator, mix: Mix, medium: Medium) -> DrawnFigure:
     """Sample a body plan from `mix` and a pose, and draw them with `medium`."""
     plan = sample_plan(rng, mix)
     if medium.width > 0.02:
@@ -101,8 +105,18 @@ def _sample_look(rng: np.random.Generator, medium: Medium) -> _Look:
     shirt = part()
     sleeves = shirt if rng.random() < 0.6 else skin
     trousers = part()
+    sleeve = rng.uniform(0.25, 0.6) if rng.random() < 0.14 else 0.0
+    trouser = rng.uniform(0.3, 0.95) if rng.random() < 0.12 else 0.0
     return _Look(
-        bool(rng.random() < 0.7), bool(rng.random() < 0.5), skin, shirt, trousers, part(0.8), sleeves
+        hide=bool(rng.random() < 0.7),
+        arms_in_front=bool(rng.random() < 0.5),
+        skin=skin,
+        shirt=shirt,
+        trousers=trousers,
+        shoes=part(0.8),
+        sleeves=sleeves,
+        sleeve=sleeve,
+        trouser=trouser,
     )
 
 
@@ -152,6 +166,8 @@ def _draw_arms(
         draw_limb(
             sketch, path, plan.arm_style, plan.arm_w, fill=look.sleeves, hide=look.hide and look.arms_in_front
         )
+        if look.sleeve and plan.torso != "line" and plan.face == "head":
+            draw_cover(sketch, path, max(plan.arm_w, 0.014) * 1.35, look.sleeve, fill=look.shirt)
         labels.hands[side] = draw_hand(
             sketch, plan.hands, path[-1], along, size, fill=look.skin, hide=look.hide
         )
@@ -165,14 +181,13 @@ def _draw_legs(
     same_way = float(rng.choice([-1.0, 1.0])) if rng.random() < 0.12 else 0.0
     for side in sides:
         root = pose.hips[side]
-        if plan.skirt:
-            # the leg shows from the hem; its root stays under the skirt, as annotators place it
-            root = root + (pose.feet[side] - root) * 0.0
         tuck = plan.torso != "line" and plan.leg_style != "line" and look.hide
         start = root - np.array([0.0, min(0.03, plan.leg_w)]) if tuck else root
         path = limb_path(start, pose.knees[side], pose.feet[side], bent=pose.legs_bent)
         labels.knees[side] = path[len(path) // 2]
         draw_limb(sketch, path, plan.leg_style, plan.leg_w, fill=look.trousers, hide=False)
+        if look.trouser and plan.torso != "line" and plan.face == "head":
+            draw_cover(sketch, path, max(plan.leg_w, 0.016) * 1.35, look.trouser, fill=look.trousers)
         outward = pose.facing or same_way or SIGNS[side]
         labels.feet[side] = draw_foot(
             sketch, plan.feet, path[-1], _heading(path), outward, size, fill=look.shoes, hide=look.hide

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from torchserve_model.synthesis import anatomy, medium, photograph, textures
+from torchserve_model.synthesis import families, medium, photograph, textures
 from torchserve_model.synthesis.medium import Medium
 from torchserve_model.synthesis.paper import paper
 
@@ -22,7 +22,7 @@ class Style:
 
     kind: str
     medium: Medium
-    mix: dict[str, float]
+    mix: families.Mix
 
 
 def sample_style(rng: np.random.Generator) -> Style:
@@ -30,11 +30,11 @@ def sample_style(rng: np.random.Generator) -> Style:
     roll = rng.random()
     if roll < 0.34:
         tool = medium.digital_medium(rng)
-        return Style("digital", tool, anatomy.TOUCH_MIX if tool.name == "touch" else anatomy.BRUSH_MIX)
+        return Style("digital", tool, families.TOUCH_MIX if tool.name == "touch" else families.BRUSH_MIX)
     kind = "scan" if roll < 0.58 else "photo"
     if kind == "scan" and rng.random() < 0.25:
-        return Style(kind, medium.brush(rng), anatomy.BRUSH_MIX)
-    return Style(kind, medium.paper_medium(rng), anatomy.PAPER_MIX)
+        return Style(kind, medium.brush(rng), families.BRUSH_MIX)
+    return Style(kind, medium.paper_medium(rng), families.PAPER_MIX)
 
 
 def finish(
@@ -42,11 +42,13 @@ def finish(
     style: Style,
     ink: Image,
     to_picture: Matrix,
-    page_px: NDArray[np.float64] | None,
+    extent: NDArray[np.float64],
+    cover: Image | None,
 ) -> Image:
     """Turn (S, S, 3) ink, already in the picture's frame, into the picture.
 
-    to_picture : page to picture homography, for rulings. page_px : (4, 2) the sheet's corners, None when it has no edge.
+    to_picture : page to picture homography, for rulings. extent : width and height of the part that is kept.
+    cover : (S, S) uint8, 255 where there is paper; None when its edge does not show.
     """
     if style.kind == "digital":
         return _on_screen(rng, ink)
@@ -55,8 +57,10 @@ def finish(
     if style.kind == "scan":
         return _scanned(rng, ink, to_picture)
     picture = paper(rng, size, to_picture) * (ink.astype(np.float32) * np.float32(1 / 255))
-    if page_px is not None:
-        picture = photograph.surroundings(rng, picture, page_px)
+    if cover is not None:
+        picture = photograph.surroundings(rng, picture, cover)
+    if rng.random() < 0.06:
+        photograph.fingers(rng, picture, extent)
     picture *= photograph.light(rng, size)[:, :, None]
     image = photograph.expose(rng, picture)
     image = photograph.soften(rng, image)

@@ -52,7 +52,7 @@ def label_figure(
     None when nothing of the figure lies in the picture. A quarter of a pixel's area makes it mask:
     thin lines would otherwise vanish from it.
     """
-    mask = coverage > 80
+    mask = coverage > 100
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if len(rows) < 4 or len(columns) < 2:
         return None

@@ -85,7 +85,7 @@ def touch(rng: np.random.Generator) -> Medium:
 def brush(rng: np.random.Generator) -> Medium:
     """A thick digital brush."""
     ink = _rgb(rng.integers(0, 40, 3)) if rng.random() < 0.85 else _dark(rng)
-    return Medium("brush", ink, _log(rng, 0.010, 0.042), _log(rng, 0.001, 0.007), rng.uniform(0.06, 0.2),
+    return Medium("brush", ink, _log(rng, 0.010, 0.055), _log(rng, 0.001, 0.007), rng.uniform(0.06, 0.2),
                   rng.uniform(0, 0.02), 0.05, 1, bool(rng.random() < 0.1), 0.0, "solid",
                   float(rng.choice([0.0, 0.0, 0.6])), False, 0.03, 0.0, 1.0, True)  # fmt: skip
 
@@ -108,7 +108,7 @@ def pencil(rng: np.random.Generator) -> Medium:
 def marker(rng: np.random.Generator) -> Medium:
     """A felt pen."""
     ink = _dark(rng) if rng.random() < 0.6 else _rgb(np.array(CRAYONS[rng.integers(len(CRAYONS))]) * 0.85)
-    return Medium("marker", ink, _log(rng, 0.009, 0.036), _log(rng, 0.001, 0.006), rng.uniform(0.06, 0.25),
+    return Medium("marker", ink, _log(rng, 0.008, 0.042), _log(rng, 0.001, 0.006), rng.uniform(0.06, 0.25),
                   rng.uniform(0, 0.03), 0.06, int(rng.choice([1, 1, 1, 2])), False, rng.uniform(0, 0.2),
                   str(rng.choice(["scribble", "solid", "hatch"])), float(rng.choice([0.0, 0.3, 0.8])),
                   bool(rng.random() < 0.3), rng.uniform(0.012, 0.03), 0.1, rng.uniform(0.8, 1.0), False)  # fmt: skip

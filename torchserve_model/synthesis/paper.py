@@ -36,14 +36,12 @@ def paper(rng: np.random.Generator, size: int, to_picture: Matrix) -> NDArray[np
 
 def _colour(rng: np.random.Generator) -> NDArray[np.float32]:
     kind = rng.random()
-    if kind < 0.7:
-        base = (
-            np.full(3, rng.uniform(205, 255)) + np.array([0, 0, -rng.uniform(-6, 14)]) + rng.normal(0, 2, 3)
-        )
-    elif kind < 0.85:
-        base = np.array([rng.uniform(215, 245), rng.uniform(200, 228), rng.uniform(160, 205)])
-    elif kind < 0.94:
-        base = rng.uniform(150, 250, 3)
+    if kind < 0.8:
+        base = rng.uniform(200, 255) - np.array([0.0, 1.0, rng.uniform(-6, 14)]) + rng.normal(0, 2, 3)
+    elif kind < 0.9:
+        base = np.array([rng.uniform(222, 250), rng.uniform(208, 228), rng.uniform(170, 210)])
+    elif kind < 0.96:
+        base = rng.uniform(175, 250, 3)
     else:
         base = np.array([190, 150, 110]) * rng.uniform(0.75, 1.15)
     return np.clip(base, 60, 255).astype(np.float32)

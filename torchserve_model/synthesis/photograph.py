@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from torchserve_model.synthesis import textures
+from torchserve_model.synthesis import medium, textures
 
 Image = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
@@ -32,23 +32,51 @@ def warp(image: Image, matrix: Matrix, border: tuple[int, int, int] | int = 0) -
     return np.asarray(warped, dtype=np.uint8)
 
 
-def surroundings(
-    rng: np.random.Generator, picture: NDArray[np.float32], corners_px: NDArray[np.float64]
-) -> NDArray[np.float32]:
-    """Put a table, a floor or a dark void outside the sheet whose corners (4, 2) are given, with its shadow."""
-    size = picture.shape[0]
-    sheet = np.zeros((size, size), np.uint8)
+def sheet_cover(size: int, corners_px: NDArray[np.float64]) -> Image:
+    """(size, size) uint8, 255 on the sheet whose corners (4, 2) are given."""
+    cover = np.zeros((size, size), np.uint8)
     corners = np.round(np.clip(corners_px, -4000, 4000) * 16).astype(np.int32)
-    cv2.fillPoly(sheet, [corners], 255, cv2.LINE_AA, 4)
-    if sheet.min() == 255:
+    cv2.fillPoly(cover, [corners], 255, cv2.LINE_AA, 4)
+    return cover
+
+
+def surroundings(rng: np.random.Generator, picture: NDArray[np.float32], cover: Image) -> NDArray[np.float32]:
+    """Put a table, a floor or a dark void where there is no paper (`cover` 0), and the paper's shadow on it."""
+    size = picture.shape[0]
+    if cover.min() == 255:
         return picture
     table = _table(rng, size)
     if rng.random() < 0.7:
         reach = rng.uniform(1.0, 6.0) * size / 256
-        cast = cv2.GaussianBlur(sheet, (0, 0), reach)
+        shift = np.array([[1, 0, rng.normal(0, reach)], [0, 1, rng.normal(0, reach)]])
+        cast = cv2.GaussianBlur(cv2.warpAffine(cover, shift, (size, size)), (0, 0), reach)
         table *= 1.0 - cast[:, :, None] * np.float32(rng.uniform(0.1, 0.6) / 255)
-    alpha = sheet[:, :, None].astype(np.float32) / 255
+    alpha = cover[:, :, None].astype(np.float32) / 255
     return np.asarray(table + alpha * (picture - table), dtype=np.float32)
+
+
+def fingers(rng: np.random.Generator, picture: NDArray[np.float32], extent: NDArray[np.float64]) -> None:
+    """Draw, in place, the fingers that hold the sheet at an edge of the picture (width, height)."""
+    size = picture.shape[0]
+    width, height = extent
+    side = int(rng.integers(4))
+    edge = np.array([(0.0, 0.5), (1.0, 0.5), (0.5, 0.0), (0.5, 1.0)][side])
+    along = np.array([0.0, 1.0]) if side < 2 else np.array([1.0, 0.0])
+    base = np.array(medium.SKIN[int(rng.integers(len(medium.SKIN)))], np.float64) * rng.uniform(0.6, 1.0)
+    thick = size * rng.uniform(0.02, 0.05)
+    layer = np.zeros((size, size), np.uint8)
+    start = edge * (width, height) + along * rng.uniform(-0.35, 0.35) * float(np.dot(extent, along))
+    inward = (0.5 - edge) * 2.0
+    for k in range(int(rng.integers(1, 4))):
+        root = start + along * thick * 2.1 * k
+        tip = root + inward * thick * rng.uniform(0.5, 3.0)
+        points = np.round(np.stack((root - inward * thick * 3, tip)) * 16).astype(np.int32)
+        cv2.polylines(layer, [points], False, 255, max(2, round(2 * thick)), cv2.LINE_AA, 4)
+    soft = cv2.GaussianBlur(layer, (0, 0), thick * 0.4).astype(np.float32) / 255
+    alpha = layer.astype(np.float32)[:, :, None] / 255
+    shaded = base.astype(np.float32) * (0.55 + 0.5 * soft[:, :, None])
+    picture *= 1.0 - 0.25 * soft[:, :, None]
+    picture += alpha * (shaded - picture)
 
 
 def _table(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
@@ -102,7 +130,10 @@ def _cast_shadow(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
 def expose(rng: np.random.Generator, picture: NDArray[np.float32]) -> Image:
     """Colour of the light, the camera's curve and its noise; float RGB in, uint8 RGB out."""
     size = picture.shape[0]
-    gains = np.exp(rng.normal(0, 0.05, 3) + np.array([1, 0, -1]) * rng.normal(0, 0.05)).astype(np.float32)
+    # lamps and skies shift white along red to blue, seldom towards green
+    gains = np.exp(rng.normal(0, 0.015, 3) + np.array([1.0, 0.1, -1.0]) * rng.normal(0.01, 0.06)).astype(
+        np.float32
+    )
     picture = picture * gains
     if rng.random() < 0.7:
         level = rng.uniform(0.5, 7.0)

@@ -139,10 +139,12 @@ def _leg_angles(rng: np.random.Generator, plan: BodyPlan, facing: float) -> tupl
         ["straight", "splay", "wide", "lean", "stride", "cross", "dance"],
         p=[0.42, 0.3, 0.1, 0.05, 0.06, 0.02, 0.05],
     )
-    if plan.torso == "line" and mode == "straight":
+    if (plan.torso == "line" or (plan.leg < 0.16 and rng.random() < 0.4)) and mode == "straight":
         mode = "splay"
     jitter = rng.normal(0, 3, 2)
     bend = rng.normal(0, 4, 2)
+    if plan.skirt and mode in ("wide", "dance", "stride"):
+        mode = "straight"
     if mode == "straight":
         thigh = rng.uniform(-3, 7) + jitter
     elif mode == "splay":

@@ -51,11 +51,11 @@ def draw_sheet(rng: np.random.Generator, size: int = 256) -> Sheet:
                 figures.append(figure)
         scatter(rng, canvas, style, extent, boxes)
     ink = canvas.ink()
-    page = None
+    cover = None
     if style.kind == "photo":
         ink = photograph.warp(ink, warp, (255, 255, 255))
-        page = _page_corners(rng, extent)
-    image = finish(rng, style, ink, warp, page)
+        cover = _paper_cover(rng, extent)
+    image = finish(rng, style, ink, warp, extent, cover)
     return Sheet(np.ascontiguousarray(image[:height, :width]), tuple(figures))
 
 
@@ -88,8 +88,8 @@ def _overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float(size.prod()) / max(smaller, 1e-9)
 
 
-def _page_corners(rng: np.random.Generator, extent: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """The sheet's corners in the picture: most photographs show some table about the sheet."""
+def _paper_cover(rng: np.random.Generator, extent: NDArray[np.float64]) -> NDArray[np.uint8] | None:
+    """Where paper is: most photographs show some table about the sheet."""
     if rng.random() < 0.4:
         return None
     width, height = extent
@@ -97,4 +97,5 @@ def _page_corners(rng: np.random.Generator, extent: NDArray[np.float64]) -> NDAr
     corners = np.array([
         (inset[0], inset[1]), (width - inset[2], inset[1]), (width - inset[2], height - inset[3]), (inset[0], height - inset[3]),
     ])  # fmt: skip
-    return np.asarray(corners + rng.normal(0, 0.015, (4, 2)) * max(width, height), dtype=np.float64)
+    larger = max(width, height)
+    return photograph.sheet_cover(round(larger), corners + rng.normal(0, 0.015, (4, 2)) * larger)

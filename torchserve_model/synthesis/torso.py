@@ -7,6 +7,7 @@ import numpy as np
 
 from torchserve_model.synthesis import curves
 from torchserve_model.synthesis.anatomy import BodyPlan
+from torchserve_model.synthesis.clothes import draw_skirt
 from torchserve_model.synthesis.curves import Points
 from torchserve_model.synthesis.medium import Colour
 from torchserve_model.synthesis.sketch import Sketch
@@ -46,32 +47,13 @@ def draw_torso(sketch: Sketch, plan: BodyPlan, *, fill: Colour | None, hide: boo
         sketch.line(curves.resample(curves.polyline((0.0, 0.0), (0.0, plan.torso_h)), 14))
         return
     if plan.skirt:
-        _draw_skirt(sketch, plan, fill=sketch.medium.palette(rng) if sketch.wants_fill() else None, hide=hide)
+        draw_skirt(sketch, plan, hide=hide)
     outline = torso_outline(rng, plan)
     sketch.shape(outline, fill=fill, hide=hide)
     if plan.face == "head":
         _decorate(sketch, plan)
     else:
         _grain(sketch, plan)
-
-
-def _draw_skirt(sketch: Sketch, plan: BodyPlan, *, fill: Colour | None, hide: bool) -> None:
-    rng = sketch.rng
-    waist = float(plan.half_width(np.array([1.0]))[0]) * rng.uniform(0.85, 1.05)
-    hem = waist * rng.uniform(1.3, 2.6)
-    top, bottom = plan.torso_h, plan.torso_h + plan.skirt
-    wave = int(rng.integers(0, 6))
-    x = np.linspace(hem, -hem, 17)
-    y = bottom + (0.06 * plan.skirt * np.cos(np.linspace(0, wave * 2 * np.pi, 17)) if wave > 2 else 0.0)
-    outline = np.concatenate(
-        (curves.polyline((-waist, top), (waist, top)), np.stack((x, np.full(17, bottom) * 0 + y), axis=1))
-    )
-    sketch.shape(outline, fill=fill, hide=hide)
-    if rng.random() < 0.4:
-        for f in np.linspace(-0.75, 0.75, int(rng.integers(2, 6))):
-            sketch.line(
-                curves.polyline((f * waist, top + 0.1 * plan.skirt), (f * hem, bottom - 0.08 * plan.skirt))
-            )
 
 
 def _decorate(sketch: Sketch, plan: BodyPlan) -> None:
@@ -90,7 +72,7 @@ def _decorate(sketch: Sketch, plan: BodyPlan) -> None:
     if rng.random() < 0.2:
         for t in np.linspace(0.25, 0.8, int(rng.integers(2, 6))):
             sketch.dot(np.array([rng.normal(0, 0.003), t * h]), rng.uniform(0.005, 0.012))
-    if rng.random() < 0.14:
+    if rng.random() < 0.06:
         for t in np.linspace(0.15, 0.9, int(rng.integers(3, 8))):
             sketch.line(
                 across(float(t)), colour=sketch.medium.palette(rng) if sketch.medium.line_colours else None
