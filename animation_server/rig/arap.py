@@ -120,7 +120,7 @@ _Sparse = tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float64]]
 
 
 @njit(nogil=True, cache=True)
-def _solve_frames(
+def _solve_frames(  # noqa: C901 -- one pass after the other, each a plain nest of loops
     handles_to_similarities: NDArray[np.complex128],
     targets: NDArray[np.complex128],
     edge_vectors: NDArray[np.complex128],
@@ -134,8 +134,9 @@ def _solve_frames(
 ) -> NDArray[np.complex128]:
     """(H, N) handles to (V, N) vertices: rotate the edges, then solve for the vertices.
 
-    Compiled rather than left to BLAS: the products are small, so BLAS's threads cost more than they give, and its
-    results may depend on how many frames are asked for. Here each frame's numbers are its own to the last bit.
+    Compiled rather than left to BLAS: the products are small, so BLAS's threads cost more than they give,
+    and its results may depend on how many frames are asked for. Here each frame's numbers are its own to
+    the last bit.
     """
     n_handles, n_frames = targets.shape
     n_vertices = len(row_order)

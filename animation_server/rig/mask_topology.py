@@ -25,9 +25,10 @@ def fill_small_holes(mask: NDArray[np.uint8], max_area: int) -> NDArray[np.uint8
 def grow_keeping_gaps(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Grow by one pixel all round, but never across a gap or into a hole until it closes.
 
-    A pixel is added only where it is a simple point, that is where adding it joins nothing and closes nothing:
-    its connectivity number is one (Yokoi, Toriwaki and Fukumura, "An Analysis of Topological Properties of
-    Digitized Binary Pictures Using Local Features", 1975; figure 8-connected, background 4-connected).
+    A pixel is added only where it is a simple point, that is where adding it joins nothing and closes
+    nothing: its connectivity number is one (Yokoi, Toriwaki and Fukumura, "An Analysis of Topological
+    Properties of Digitized Binary Pictures Using Local Features", 1975; figure 8-connected, background
+    4-connected).
     """
     grown = mask.copy()
     border = cv2.dilate(mask, np.ones((3, 3), np.uint8)) > mask
@@ -58,7 +59,8 @@ def _add_simple_points(mask: NDArray[np.uint8], candidates: NDArray[np.int64]) -
 def join_islands(
     mask: NDArray[np.uint8], points: NDArray[np.float64]
 ) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
-    """Make one piece of the figure, reaching given points too, by bridges three pixels wide over the shortest gaps.
+    """Make one piece of the figure, reaching given points too, by bridges three pixels wide over the
+    shortest gaps.
 
     mask : at least one pixel set. points : (P, 2) x, y in pixels, within the picture.
     Returns the joined mask and what was done, one sentence each. Specks are left out.

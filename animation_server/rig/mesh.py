@@ -2,8 +2,8 @@
 
 Outline points follow the mask's contours, closer together where the figure is thin, and a hexagonal lattice
 fills the inside. Their Delaunay triangulation is made to contain every outline edge, the triangles outside
-are dropped, and the outline is then moved outwards a little, so that the figure's edge is cut by its soft mask
-and not by triangles.
+are dropped, and the outline is then moved outwards a little, so that the figure's edge is cut by its soft
+mask and not by triangles.
 
 Image frame: x (column), y (row, down), a pixel's centre at whole numbers. Rig frame: x = column / dim,
 y = (height - row) / dim with dim the larger side, for joints and mesh alike. (AnimatedDrawings' mesh sits one
@@ -32,7 +32,9 @@ _OUTLINE_PER_WIDTH = 0.7
 """Outline spacing as a share of the local width of the figure: about as many rungs as a ladder needs."""
 
 _OUTLINE_TOLERANCE = 0.9
-"""How far the mask may reach beyond the outline before it is moved outwards, working pixels; below _MARGIN."""
+"""How far the mask may reach beyond the outline before it is moved outwards, working pixels; below
+_MARGIN.
+"""
 
 _MARGIN = 1.2
 """How far the outline is moved outwards, working pixels: past the soft edge of the mask."""
@@ -134,7 +136,9 @@ def _pick(chain: NDArray[np.float64], spacing: NDArray[np.float64]) -> NDArray[n
 
 
 def _refine(chain: NDArray[np.float64], picked: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Add the farthest point of every stretch that leaves its chord by more than the tolerance, some times over."""
+    """Add the farthest point of every stretch that leaves its chord by more than the tolerance, some times
+    over.
+    """
     n_points = len(chain)
     for _ in range(4):
         start = np.searchsorted(picked, np.arange(n_points), side="right") - 1  # -1 wraps to the last stretch

@@ -19,8 +19,8 @@ def label_bones(working: WorkingMask, parents: NDArray[np.int64], joints_px: Arr
     """The bone nearest to every pixel of the figure, by distance inside the figure.
 
     parents : (J,) parent indices, -1 for the root. joints_px : (J, 2) x, y in texture pixels.
-    Returns (H', W') int16 joint indices at working size, -1 off the figure. A bone without length owns nothing,
-    unless there is no other.
+    Returns (H', W') int16 joint indices at working size, -1 off the figure. A bone without length owns
+    nothing, unless there is no other.
     """
     joints = working.from_texture(joints_px)
     usable = working.contains(joints)
@@ -47,7 +47,9 @@ def label_bones(working: WorkingMask, parents: NDArray[np.int64], joints_px: Arr
 
 @njit(nogil=True, cache=True)
 def _spread(mask: NDArray[np.uint8], distance: NDArray[np.float32], labels: NDArray[np.int16]) -> None:
-    """Geodesic distance (chamfer, 8 neighbours) and label of the nearest seed, by raster sweeps until nothing changes."""
+    """Geodesic distance (chamfer, 8 neighbours) and label of the nearest seed, by raster sweeps until
+    nothing changes.
+    """
     height, width = mask.shape
     diagonal = np.float32(np.sqrt(2.0))
     changed = True

@@ -55,7 +55,8 @@ class WorkingMask:
         """Which points (n, 2) lie in the picture, border pixels left out."""
         limit = np.array(self.pixels.shape[::-1]) - 2
         with np.errstate(invalid="ignore"):
-            return np.isfinite(points_work).all(1) & (points_work >= 1).all(1) & (points_work <= limit).all(1)
+            inside = (points_work >= 1) & (points_work <= limit)
+        return inside[:, 0] & inside[:, 1]
 
 
 def make_working_mask(mask: NDArray[np.bool_], joints_px: ArrayLike) -> WorkingMask:
@@ -63,8 +64,8 @@ def make_working_mask(mask: NDArray[np.bool_], joints_px: ArrayLike) -> WorkingM
 
     mask : (H, W) bool, True on the figure. joints_px : (J, 2) x, y in texture pixels.
 
-    Never fails on a two-dimensional mask: an empty one gives a rectangle around the joints. Raises ValueError on
-    wrong shapes.
+    Never fails on a two-dimensional mask: an empty one gives a rectangle around the joints. Raises
+    ValueError on wrong shapes.
     """
     joints = np.asarray(joints_px, dtype=np.float64)
     if mask.ndim != 2 or 0 in mask.shape:
@@ -78,7 +79,7 @@ def make_working_mask(mask: NDArray[np.bool_], joints_px: ArrayLike) -> WorkingM
         size = (max(1, round(width * scale)), max(1, round(height * scale)))
         # a line one pixel wide covers only `scale` of a working pixel; half that is enough to keep it
         pixels = (cv2.resize(pixels * 255, size, interpolation=cv2.INTER_AREA) > 127 * scale).astype(np.uint8)
-    pixels = cv2.copyMakeBorder(pixels, *(_PADDING,) * 4, cv2.BORDER_CONSTANT, value=0)
+    pixels = np.pad(pixels, _PADDING)
 
     repairs: list[str] = []
     empty = WorkingMask(pixels, scale, height, width, ())

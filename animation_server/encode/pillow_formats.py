@@ -1,0 +1,42 @@
+"""WebP and APNG, both without loss and with smooth transparency, written by Pillow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+
+def encode_webp(frames: Iterable[NDArray[np.uint8]], delays_cs: ArrayLike) -> bytes:
+    """Encode frames (H, W, 4) uint8 premultiplied RGBA as an animated, lossless WebP that loops for ever."""
+    # method 0 is some ten times faster than the default and a tenth larger
+    return _encode(frames, delays_cs, "WEBP", lossless=True, method=0, quality=20, background=(0, 0, 0, 0))
+
+
+def encode_apng(frames: Iterable[NDArray[np.uint8]], delays_cs: ArrayLike) -> bytes:
+    """Encode frames (H, W, 4) uint8 premultiplied RGBA as an animated PNG that loops for ever."""
+    return _encode(frames, delays_cs, "PNG", disposal=1, blend=0, default_image=False, compress_level=6)
+
+
+def _encode(
+    frames: Iterable[NDArray[np.uint8]], delays_cs: ArrayLike, format_name: str, **options: object
+) -> bytes:
+    images = map(_straight, frames)
+    first = next(images)
+    out = BytesIO()
+    durations_ms = (np.asarray(delays_cs) * 10).tolist()
+    first.save(
+        out, format_name, save_all=True, append_images=images, duration=durations_ms, loop=0, **options
+    )
+    return out.getvalue()
+
+
+def _straight(premultiplied: NDArray[np.uint8]) -> Image.Image:
+    """Undo the premultiplication; the image has its own memory."""
+    alpha = premultiplied[..., 3:].astype(np.uint16)
+    colour = (premultiplied[..., :3] * np.uint16(255) + alpha // 2) // np.maximum(alpha, 1)
+    rgba = np.concatenate((colour.clip(0, 255), alpha), axis=2).astype(np.uint8)
+    return Image.fromarray(rgba, "RGBA")

@@ -1,0 +1,96 @@
+"""A character's texture made ready for drawing: cut out softly and brought to the size it will be shown
+at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+_BORDER = 8
+"""Transparent texels all round, so that a mesh that reaches beyond the texture samples nothing."""
+
+_LARGEST_SIDE = 2048
+"""Bound on a prepared texture's side; sharper than this nobody asks for."""
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """A figure cut out of its drawing, at full size, not yet scaled.
+
+    colour : (H, W, 3) uint8 RGB; beyond the figure it goes on in the colour of the figure's edge.
+    alpha : (H, W) uint8, soft at the edge.
+    """
+
+    colour: NDArray[np.uint8]
+    alpha: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Sprite:
+    """A cutout ready for sampling.
+
+    rgba : (h, w, 4) uint8, premultiplied.
+    scale : texels per texture pixel.
+    """
+
+    rgba: NDArray[np.uint8]
+    scale: float
+
+    def from_texture(self, points_px: ArrayLike) -> NDArray[np.float64]:
+        """Points (..., 2) x, y in texture pixels to texels; centres at whole numbers in both."""
+        return (np.asarray(points_px, dtype=np.float64) + 0.5) * self.scale - 0.5 + _BORDER
+
+
+def cut_out(texture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Cutout:
+    """Cut a figure out along its mask, with a smooth edge.
+
+    texture : (H, W, 3) uint8 RGB. mask : (H, W) bool.
+    """
+    binary = mask.astype(np.uint8)
+    soft = cv2.GaussianBlur(binary * np.float32(255.0), (0, 0), 1.0)
+    # blurring thins what is thinner than the blur: lines of one or two pixels keep their full strength
+    thin = (binary > 0) & (cv2.morphologyEx(binary, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) == 0)
+    alpha = np.where(thin, 255, np.clip((soft - 127.5) * 1.5 + 127.5, 0, 255)).astype(np.uint8)
+    return Cutout(_bleed(texture, binary), alpha)
+
+
+def _bleed(texture: NDArray[np.uint8], binary: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Continue the colours of the figure beyond its edge, so that what is mixed in there is never paper."""
+    if not binary.any():
+        return texture
+    _, nearest = cv2.distanceTransformWithLabels(1 - binary, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
+    colours = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
+    colours[nearest[binary > 0]] = texture[binary > 0]
+    return colours[nearest]
+
+
+def make_sprite(cutout: Cutout, scale: float) -> Sprite:
+    """Scale a cutout and premultiply it.
+
+    scale : wanted texels per texture pixel; bounded, so read the result's.
+    """
+    height, width = cutout.alpha.shape
+    scale = float(np.clip(scale, 1.0 / max(height, width), _LARGEST_SIDE / max(height, width)))
+    size = (int(np.ceil(width * scale)) + 2 * _BORDER, int(np.ceil(height * scale)) + 2 * _BORDER)
+    colour = _scale(cutout.colour, scale, size, cv2.BORDER_REPLICATE)
+    alpha = _scale(cutout.alpha, scale, size, cv2.BORDER_CONSTANT)
+    weight = alpha[..., None].astype(np.uint16)
+    premultiplied = ((colour * weight + 127) // 255).astype(np.uint8)
+    return Sprite(np.ascontiguousarray(np.dstack((premultiplied, alpha))), scale)
+
+
+def _scale(image: NDArray[np.uint8], scale: float, size: tuple[int, int], border: int) -> NDArray[np.uint8]:
+    """Scale an image into a picture of a size (w, h) with the sprite's border around it."""
+    height, width = image.shape[:2]
+    x = y = scale
+    if scale < 1.0:  # average what falls on one texel before sampling
+        small = (max(1, round(width * scale)), max(1, round(height * scale)))
+        image = np.asarray(cv2.resize(image, small, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        x, y = scale * width / small[0], scale * height / small[1]
+    matrix = np.array([[x, 0.0, x / 2 - 0.5 + _BORDER], [0.0, y, y / 2 - 0.5 + _BORDER]])
+    method = cv2.INTER_LINEAR if scale < 1.0 else cv2.INTER_CUBIC
+    return np.asarray(cv2.warpAffine(image, matrix, size, flags=method, borderMode=border), dtype=np.uint8)
