@@ -38,7 +38,38 @@ def draw_around(
         _ground(sketch, y, size)
     if rng.random() < 0.05:
         _frame(sketch, np.array([size, size], dtype=np.float64))
+    if rng.random() < 0.05:
+        _backdrop(sketch, np.array([size, size], dtype=np.float64))
     canvas.draw(sketch.marks, 1.0, _ORIGIN)
+
+
+def draw_across(rng: np.random.Generator, canvas: Canvas, style: Style, scale: float) -> None:
+    """Now and then strokes that cross a drawn figure: rain, a slip of the pen, a word over a leg."""
+    if rng.random() >= 0.07:
+        return
+    sketch = Sketch(rng, style.medium, scale)
+    thing = (things.strokes, things.writing, things.scribble, things.strokes)[int(rng.integers(4))]
+    thing(sketch, rng.uniform(0.1, 0.9, 2) * canvas.size, canvas.size * rng.uniform(0.1, 0.35))
+    canvas.draw(sketch.marks, 1.0, _ORIGIN)
+
+
+def _backdrop(sketch: Sketch, extent: Points) -> None:
+    """Sky, grass or a wall scribbled behind everything, paler than what it surrounds."""
+    rng = sketch.rng
+    top, bottom = (
+        (0.0, 1.0)
+        if rng.random() < 0.4
+        else (0.0, rng.uniform(0.2, 0.5))
+        if rng.random() < 0.5
+        else (rng.uniform(0.6, 0.9), 1.0)
+    )
+    corners = np.array([(0.0, top), (1.0, top), (1.0, bottom), (0.0, bottom)]) * extent
+    colour = sketch.medium.palette(rng)
+    pale = 1.0 - rng.uniform(0.15, 0.5)
+    mixed = tuple(int(c + (255 - c) * pale) for c in colour)
+    spacing = float(extent.max()) * rng.uniform(0.02, 0.05)
+    zigzag = curves.scanline_zigzag(rng, corners, rng.uniform(-0.8, 0.8), spacing, spacing)
+    sketch.line(zigzag, colour=(mixed[0], mixed[1], mixed[2]), width=rng.uniform(1.0, 1.8))
 
 
 def _near_edge(rng: np.random.Generator, size: int) -> Points:
@@ -68,6 +99,14 @@ def _frame(sketch: Sketch, extent: Points) -> None:
     inset = sketch.rng.uniform(0.01, 0.06) * float(extent.max())
     (w, h) = extent - inset
     sketch.line(curves.polyline((inset, inset), (w, inset), (w, h), (inset, h), (inset, inset)))
+
+
+def scatter_behind(rng: np.random.Generator, canvas: Canvas, style: Style, extent: Points) -> None:
+    """Now and then a scribbled backdrop on a sheet, drawn before its figures."""
+    if rng.random() < 0.05:
+        sketch = Sketch(rng, style.medium, float(extent[1]) * 0.6)
+        _backdrop(sketch, extent)
+        canvas.draw(sketch.marks, 1.0, _ORIGIN)
 
 
 def scatter(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from torchserve_model.synthesis import photograph
 from torchserve_model.synthesis.canvas import Canvas
-from torchserve_model.synthesis.clutter import draw_around
+from torchserve_model.synthesis.clutter import draw_across, draw_around
 from torchserve_model.synthesis.figure import DrawnFigure, draw_figure
 from torchserve_model.synthesis.finish import finish, sample_style
 from torchserve_model.synthesis.labels import Sheet, label_figure
@@ -36,6 +36,7 @@ def draw_crop(rng: np.random.Generator, size: int = 192) -> Sheet:
     canvas = Canvas(size)
     draw_around(rng, canvas, style, drawn, scale, offset)
     canvas.draw(drawn.marks, scale, offset)
+    draw_across(rng, canvas, style, scale)
     coverage = canvas.mask(drawn.marks, scale, offset)
     ink = canvas.ink()
     joints = cv2.perspectiveTransform((drawn.joints * scale + offset)[None], warp)[0]
@@ -94,13 +95,16 @@ def _paper_cover(rng: np.random.Generator, coverage: Image, width: int, height: 
     if roll > 0.28:
         return None
     far = 3.0 * larger
-    left, top, right, bottom = -far, -far, far + width, far + height
-    inside = rng.uniform(-0.02, 0.045, 4) * larger
-    shown = rng.random(4) < 0.35
-    left, top = (inside[0] if shown[0] else left), (inside[1] if shown[1] else top)
-    right, bottom = (width - inside[2] if shown[2] else right), (height - inside[3] if shown[3] else bottom)
-    corners = np.array([(left, top), (right, top), (right, bottom), (left, bottom)])
-    return photograph.sheet_cover(size, corners + rng.normal(0, 0.01, (4, 2)) * larger)
+    left, top, right, bottom = cv2.boundingRect((coverage > 0).astype(np.uint8))
+    # the sheet ends beyond the figure, by little
+    gaps = rng.uniform(1.0, 2.0 + 0.06 * larger, (4, 2))
+    gaps[rng.random(4) < 0.65] += far
+    right, bottom = left + right, top + bottom
+    corners = np.array([
+        (left - gaps[0, 0], top - gaps[1, 0]), (right + gaps[2, 0], top - gaps[1, 1]),
+        (right + gaps[2, 1], bottom + gaps[3, 0]), (left - gaps[0, 1], bottom + gaps[3, 1]),
+    ])  # fmt: skip
+    return photograph.sheet_cover(size, corners)
 
 
 def _background_removed(rng: np.random.Generator, image: Image, coverage: Image) -> Image:

@@ -300,6 +300,10 @@ def sample_plan(rng: np.random.Generator, mix: Mix) -> BodyPlan:
         # children give the head its size by importance
         grow = rng.uniform(0.7, 1.0) if rng.random() < 0.4 else rng.uniform(1.0, 1.7)
         plan = replace(plan, head_rx=plan.head_rx * grow, head_ry=plan.head_ry * grow)
+    if rng.random() < 0.06:
+        plan = replace(plan, arm=plan.arm * rng.uniform(0.35, 0.7))
+    elif rng.random() < 0.04:
+        plan = replace(plan, arm=plan.arm * rng.uniform(1.2, 1.6))
     view = pick(rng, {"front": 8.0, "turned": 1.2, "side": 0.6})
     k = 1.0 / (2 * plan.head_ry + plan.neck + plan.torso_h + plan.skirt + plan.leg)
     return replace(

@@ -97,6 +97,23 @@ def _table(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
     return np.clip(table, 0, 255)
 
 
+def scenery(rng: np.random.Generator, size: int) -> Image:
+    """A photograph of anything but a drawing: surfaces with a few plain objects on them."""
+    picture = _table(rng, size)
+    for _ in range(int(rng.integers(0, 7))):
+        layer = np.zeros((size, size), np.uint8)
+        centre, axes = rng.uniform(0, size, 2), size * rng.uniform(0.03, 0.4, 2)
+        turn = rng.uniform(0, 180)
+        if rng.random() < 0.5:
+            cv2.ellipse(layer, (tuple(centre), tuple(2 * axes), turn), 255, -1)
+        else:
+            box = cv2.boxPoints((tuple(centre), tuple(2 * axes), turn))
+            cv2.fillPoly(layer, [np.round(box).astype(np.int32)], 255)
+        soft = cv2.GaussianBlur(layer, (0, 0), rng.uniform(0.5, 3.0)).astype(np.float32)[:, :, None] / 255
+        picture += soft * (_table(rng, size) - picture)
+    return soften(rng, expose(rng, picture * light(rng, size)[:, :, None]))
+
+
 def light(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
     """(size, size) float32 factor of illumination: gradient, vignette, blotches, cast shadows."""
     axis = np.linspace(-1, 1, size, dtype=np.float32)

@@ -8,13 +8,15 @@ from numpy.typing import NDArray
 
 from torchserve_model.synthesis import photograph
 from torchserve_model.synthesis.canvas import Canvas
-from torchserve_model.synthesis.clutter import fill_without_figures, scatter
+from torchserve_model.synthesis.clutter import fill_without_figures, scatter, scatter_behind
 from torchserve_model.synthesis.figure import draw_figure
 from torchserve_model.synthesis.finish import finish, sample_style
 from torchserve_model.synthesis.labels import Figure, Sheet, label_figure
 from torchserve_model.synthesis.sketch import bounds
 
 _EMPTY = 0.2
+_SCENERY = 0.03
+"""Shares of sheets without a figure, and of pictures that show no sheet at all."""
 
 
 def draw_sheet(rng: np.random.Generator, size: int = 256) -> Sheet:
@@ -26,11 +28,14 @@ def draw_sheet(rng: np.random.Generator, size: int = 256) -> Sheet:
     canvas = Canvas(size)
     warp = photograph.view(rng, size) if style.kind == "photo" else np.eye(3)
 
+    if rng.random() < _SCENERY:
+        return Sheet(np.ascontiguousarray(photograph.scenery(rng, size)[:height, :width]), ())
     boxes: list[NDArray[np.float64]] = []
     figures: list[Figure] = []
     if rng.random() < _EMPTY:
         fill_without_figures(rng, canvas, style, extent)
     else:
+        scatter_behind(rng, canvas, style, extent)
         count = int(rng.choice([1, 2, 3, 4, 6], p=[0.6, 0.18, 0.12, 0.06, 0.04]))
         for _ in range(count):
             drawn = draw_figure(rng, style.mix, style.medium)
@@ -54,7 +59,7 @@ def draw_sheet(rng: np.random.Generator, size: int = 256) -> Sheet:
     cover = None
     if style.kind == "photo":
         ink = photograph.warp(ink, warp, (255, 255, 255))
-        cover = _paper_cover(rng, extent)
+        cover = _paper_cover(rng, extent, figures)
     image = finish(rng, style, ink, warp, extent, cover)
     return Sheet(np.ascontiguousarray(image[:height, :width]), tuple(figures))
 
@@ -88,14 +93,22 @@ def _overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float(size.prod()) / max(smaller, 1e-9)
 
 
-def _paper_cover(rng: np.random.Generator, extent: NDArray[np.float64]) -> NDArray[np.uint8] | None:
-    """Where paper is: most photographs show some table about the sheet."""
+def _paper_cover(
+    rng: np.random.Generator, extent: NDArray[np.float64], figures: list[Figure]
+) -> NDArray[np.uint8] | None:
+    """Where paper is: most photographs show some table about the sheet, which holds all figures whole."""
     if rng.random() < 0.4:
         return None
-    width, height = extent
-    inset = rng.uniform(-0.05, 0.09, 4) * max(width, height)
-    corners = np.array([
-        (inset[0], inset[1]), (width - inset[2], inset[1]), (width - inset[2], height - inset[3]), (inset[0], height - inset[3]),
-    ])  # fmt: skip
-    larger = max(width, height)
-    return photograph.sheet_cover(round(larger), corners + rng.normal(0, 0.015, (4, 2)) * larger)
+    larger = float(extent.max())
+    inset = rng.uniform(-0.05, 0.09, 4) * larger
+    low, high = inset[:2], extent - inset[2:]
+    corners = np.array([(low[0], low[1]), (high[0], low[1]), (high[0], high[1]), (low[0], high[1])])
+    corners += rng.normal(0, 0.015, (4, 2)) * larger
+    if figures:
+        boxes = np.array([figure.bbox_xyxy for figure in figures], dtype=np.float64)
+        low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
+        corners[[0, 3], 0] = np.minimum(corners[[0, 3], 0], low[0] - 2)
+        corners[[1, 2], 0] = np.maximum(corners[[1, 2], 0], high[0] + 2)
+        corners[[0, 1], 1] = np.minimum(corners[[0, 1], 1], low[1] - 2)
+        corners[[2, 3], 1] = np.maximum(corners[[2, 3], 1], high[1] + 2)
+    return photograph.sheet_cover(round(larger), corners)

@@ -49,11 +49,27 @@ def draw_torso(sketch: Sketch, plan: BodyPlan, *, fill: Colour | None, hide: boo
     if plan.skirt:
         draw_skirt(sketch, plan, hide=hide)
     outline = torso_outline(rng, plan)
-    sketch.shape(outline, fill=fill, hide=hide)
+    if not plan.rounded and fill is None and rng.random() < (0.2 if plan.family == "crude" else 0.05):
+        _draw_open(sketch, plan)
+    else:
+        sketch.shape(outline, fill=fill, hide=hide)
     if plan.face == "head":
         _decorate(sketch, plan)
     else:
         _grain(sketch, plan)
+
+
+def _draw_open(sketch: Sketch, plan: BodyPlan) -> None:
+    """Two sides without a top, and now and then without a bottom."""
+    t = np.linspace(0.0, 1.0, 14)
+    half, y = plan.half_width(t), t * plan.torso_h
+    right, left = np.stack((half, y), axis=1), np.stack((-half, y), axis=1)
+    sketch.cover(np.concatenate((right, left[::-1])))
+    sketch.line(right)
+    sketch.line(left)
+    for ends, chance in (((left[0], right[0]), 0.4), ((left[-1], right[-1]), 0.6)):
+        if sketch.rng.random() < chance:
+            sketch.line(curves.polyline(*ends))
 
 
 def _decorate(sketch: Sketch, plan: BodyPlan) -> None:
