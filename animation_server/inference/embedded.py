@@ -60,7 +60,9 @@ class EmbeddedClient:
                 from torchserve_model.predictor import Predictor
 
                 try:
-                    self._predictor = Predictor.load(weights_dir=self._weights_dir, threads=self._threads)
-                except (OSError, ValueError, RuntimeError) as exc:
+                    self._predictor = Predictor.load(
+                        weights_dir=self._weights_dir, intra_op_num_threads=self._threads
+                    )
+                except Exception as exc:  # ONNX Runtime's exceptions have no base of their own
                     raise InferenceUnavailableError(f"the embedded models cannot be loaded: {exc}") from exc
             return self._predictor

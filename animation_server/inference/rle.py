@@ -23,12 +23,3 @@ def decode_rle(counts: Sequence[int], size: tuple[int, int]) -> NDArray[np.bool_
         raise ValueError(f"run lengths: expected a sum of {height} x {width}, came {int(runs.sum())}")
     values = np.arange(len(runs)) % 2 == 1
     return np.ascontiguousarray(np.repeat(values, runs).reshape((height, width), order="F"))
-
-
-def encode_rle(mask: NDArray[np.bool_]) -> list[int]:
-    """Encode an (H, W) bool mask as run lengths in column-major order, the first one off."""
-    flat = np.asarray(mask, dtype=np.bool_).ravel(order="F")
-    starts = np.flatnonzero(np.diff(flat)) + 1
-    edges = np.concatenate([[0], starts, [flat.size]])
-    counts: list[int] = np.diff(edges).tolist()
-    return [0, *counts] if flat.size and flat[0] else counts

@@ -146,7 +146,9 @@ def _make_client(address: S3Address, endpoint_url: str) -> Any:
         max_pool_connections=POOL_SIZE,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
     )
-    return boto3.client("s3", endpoint_url=endpoint_url or None, region_name=address.region, config=config)
+    # A session of our own: boto3's default one is shared by the process and keeps its first credentials.
+    session = boto3.session.Session(region_name=address.region)
+    return session.client("s3", endpoint_url=endpoint_url or None, config=config)
 
 
 def _status(exc: BaseException | None) -> int:

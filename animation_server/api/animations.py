@@ -1,0 +1,114 @@
+"""Drawings in, addresses of animations out; and what motions there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+from pydantic import ValidationError
+from werkzeug.datastructures import MultiDict
+
+from animation_server.api.errors import invalid
+from animation_server.api.models import (
+    MOBILE_MOTIONS,
+    AnimationOptions,
+    Animations,
+    MobileRequest,
+    MotionAnswer,
+    Motions,
+)
+from animation_server.api.parts import current_parts
+from animation_server.api.request_log import note
+from animation_server.errors import InputError
+from animation_server.pipeline import AnimationRequest, AnimationResult, Rendition
+
+blueprint = Blueprint("animations", __name__)
+
+_HOW = "Send the image as the multipart field 'image', or as the body itself with Content-Type image/*."
+
+
+@blueprint.post("/v1/animations")
+def create_animations() -> Response:
+    """Animate an image that comes as a multipart field or as the body itself."""
+    image, fields = _read_upload()
+    result = _animate(image, _parse_options(fields))
+    return jsonify(Animations(id=result.id, animations=result.urls).model_dump())
+
+
+@blueprint.post("/")
+def create_mobile_animations() -> Response:
+    """Animate an image by the original mobile contract: JSON with base64 in, motion -> address out."""
+    try:
+        body = MobileRequest.model_validate_json(request.get_data(cache=False))
+    except ValidationError as exc:
+        if exc.errors()[0]["type"] == "json_invalid":
+            raise InputError(
+                'Expected JSON of the form {"file": BASE64}, came something else.', code="invalid_json"
+            ) from exc
+        raise invalid(exc) from exc
+    try:
+        image = body.image()
+    except ValueError as exc:
+        raise InputError(
+            "file: expected an image in base64, came other characters.", code="invalid_request", status=422
+        ) from exc
+    return jsonify(_animate(image, AnimationOptions(motions=MOBILE_MOTIONS)).urls)
+
+
+@blueprint.get("/v1/motions")
+def list_motions() -> Response:
+    """List the motions that can be asked for."""
+    known = current_parts().service.renderer.motions.values()
+    answers = [MotionAnswer(name=m.name, frames=m.frames, duration_s=m.duration_s) for m in known]
+    return jsonify(Motions(motions=answers).model_dump())
+
+
+def _read_upload() -> tuple[bytes, MultiDict[str, str]]:
+    """Return the image's bytes and the fields beside it."""
+    if request.mimetype == "multipart/form-data":
+        file = request.files.get("image")
+        if file is None:
+            raise InputError(f"Expected a file in the field 'image', came none. {_HOW}", code="missing_image")
+        return file.read(), request.form
+    if request.mimetype.startswith("image/") or request.mimetype == "application/octet-stream":
+        return request.get_data(cache=False), request.args
+    raise InputError(
+        f"Expected an image, came Content-Type {request.mimetype[:80] or 'none'!r}. {_HOW}",
+        code="unsupported_media_type",
+        status=415,
+    )
+
+
+def _parse_options(fields: MultiDict[str, str]) -> AnimationOptions:
+    values: dict[str, Any] = fields.to_dict()
+    if "motions" in fields:
+        values["motions"] = fields.getlist("motions")
+    try:
+        return AnimationOptions.model_validate(values)
+    except ValidationError as exc:
+        raise invalid(exc) from exc
+
+
+def _animate(image: bytes, options: AnimationOptions) -> AnimationResult:
+    """Apply the settings' defaults and limits, then run the service."""
+    parts = current_parts()
+    settings = parts.settings
+    motions = options.motions or settings.motions
+    _check_limit("motions", len(motions), settings.max_motions)
+    if not image:
+        raise InputError("Expected an image, came no bytes at all.", code="empty_image")
+    rendition = Rendition(
+        size=_check_limit("size", options.size or settings.size, settings.max_size),
+        max_frames=_check_limit("frames", options.frames or settings.frames, settings.max_frames),
+        format=options.format,
+    )
+    result = parts.service.animate(AnimationRequest(image, motions, rendition))
+    stages_ms = {stage: round(seconds * 1000, 1) for stage, seconds in result.stages_s.items()}
+    note(motions=len(motions), stages_ms=stages_ms)
+    return result
+
+
+def _check_limit(name: str, value: int, limit: int) -> int:
+    if value > limit:
+        raise InputError(f"{name}: expected at most {limit}, came {value}.", code="over_limit", status=422)
+    return value

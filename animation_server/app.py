@@ -1,0 +1,110 @@
+"""The Flask app, and the only place where the parts are wired together."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from animation_server.api import animations, health
+from animation_server.api.errors import register_error_handlers
+from animation_server.api.objects import objects_blueprint
+from animation_server.api.parts import Parts, attach
+from animation_server.api.request_log import register_request_log
+from animation_server.concurrency import Executor, make_executor
+from animation_server.drawing import DecodeLimits
+from animation_server.inference.contract import InferenceClient
+from animation_server.logs import configure_logging
+from animation_server.pipeline import AnimationService, PipelineLimits
+from animation_server.settings import Settings
+from animation_server.storage import ObjectStore
+
+FORM_BYTES = 64 * 1024
+"""What a request may hold beside its image."""
+
+
+def create_app(settings: Settings | None = None, service: AnimationService | None = None) -> Flask:
+    """Make the app.
+
+    settings : None to read them from the environment. service : None to make it as the settings say.
+    """
+    settings = Settings.from_environ() if settings is None else settings
+    service = make_service(settings) if service is None else service
+    app = Flask("animation_server", static_folder=None)
+    # Base64 is longer than what it holds by a third; the image's own limit is checked where it is decoded.
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_image_bytes * 4 // 3 + FORM_BYTES
+    attach(app, Parts(settings, service))
+    register_request_log(app)
+    register_error_handlers(app)
+    app.register_blueprint(animations.blueprint)
+    app.register_blueprint(health.blueprint)
+    if settings.storage == "local":
+        app.register_blueprint(objects_blueprint(settings.local_dir.absolute()))
+    return app
+
+
+def serve_app() -> Flask:
+    """Make the app that gunicorn serves, with logs as JSON lines."""
+    settings = Settings.from_environ()
+    configure_logging(settings.log_level)
+    return create_app(settings)
+
+
+def make_service(settings: Settings) -> AnimationService:
+    """Wire the parts that the settings name."""
+    from animation_server.bundled import BundledRenderer
+
+    executor = make_executor(settings.render_threads)
+    return AnimationService(
+        client=make_inference_client(settings, executor),
+        store=make_store(settings, executor),
+        renderer=BundledRenderer(),
+        executor=executor,
+        decode_limits=decode_limits(settings),
+        limits=PipelineLimits(settings.max_queue, settings.request_deadline_s),
+        key_salt=settings.key_salt.get_secret_value(),
+    )
+
+
+def make_inference_client(settings: Settings, executor: Executor) -> InferenceClient:
+    """Make the client of whoever runs the models."""
+    if settings.inference == "embedded":
+        from animation_server.inference.embedded import EmbeddedClient
+
+        return EmbeddedClient(threads=settings.inference_threads)
+    from animation_server.inference.torchserve import TorchServeAddress, TorchServeClient
+
+    address = TorchServeAddress(
+        url=settings.torchserve_url.rstrip("/"),
+        management_url=settings.torchserve_management_url.rstrip("/"),
+        models_version=settings.models_version,
+        connect_timeout_s=settings.torchserve_connect_timeout_s,
+        read_timeout_s=settings.torchserve_read_timeout_s,
+    )
+    return TorchServeClient(address, executor.run_io)
+
+
+def make_store(settings: Settings, executor: Executor) -> ObjectStore:
+    """Make the store that the settings name."""
+    if settings.storage == "local":
+        from animation_server.storage.local import LocalStore
+
+        return LocalStore(settings.local_dir, settings.base_url)
+    from animation_server.storage.s3 import S3Address, S3Store
+
+    address = S3Address(
+        bucket=settings.s3_bucket,
+        endpoint_url=settings.s3_endpoint_url,
+        region=settings.s3_region,
+        prefix=settings.s3_prefix,
+        urls=settings.s3_urls,
+        presigned_expiry_s=settings.s3_presigned_expiry_s,
+        public_endpoint_url=settings.s3_public_endpoint_url,
+        public_base_url=settings.s3_public_base_url,
+        connect_timeout_s=settings.s3_connect_timeout_s,
+        read_timeout_s=settings.s3_read_timeout_s,
+    )
+    return S3Store(address, executor.run_io)
+
+
+def decode_limits(settings: Settings) -> DecodeLimits:
+    """Collect the limits on one image."""
+    return DecodeLimits(settings.max_image_bytes, settings.max_image_pixels, settings.working_size)

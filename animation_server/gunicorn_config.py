@@ -1,0 +1,56 @@
+"""How gunicorn runs the app; `animation-server serve` names this module to it.
+
+The first thing that happens here, in the master and before anything else is imported, is the patching:
+boto3 and requests recurse in ssl when they are imported before it.
+"""
+
+# ruff: noqa: E402
+from __future__ import annotations
+
+# Native threads hold Numba's locks while they compile, where gevent's would not do. It imports no ssl.
+import numba  # noqa: F401 # isort: skip
+from gevent import monkey  # isort: skip
+
+monkey.patch_all()
+
+import os
+from pathlib import Path
+from typing import Any
+
+import gevent
+
+from animation_server.settings import Settings
+
+_settings = Settings.from_environ()
+_SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (only asked whether it is there)
+
+bind = f"{_settings.host}:{_settings.port}"
+workers = _settings.workers
+worker_class = "gevent"
+worker_connections = 200
+# A worker whose greenlets stand still this long is dead. Renders are no reason: they are in other threads.
+timeout = 60
+graceful_timeout = int(_settings.request_deadline_s)
+keepalive = 5
+# The heartbeat's file: in memory, because a disk that is slow or read-only must not kill workers.
+worker_tmp_dir = str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None
+accesslog = None
+loglevel = _settings.log_level
+control_socket_disable = True
+
+
+def post_worker_init(worker: Any) -> None:
+    """Warm up beside the first requests; /readyz says when it is done."""
+    from animation_server.api.parts import parts_of
+
+    service = parts_of(worker.app.callable).service
+    service.warming = True
+    gevent.spawn(service.warm_up)
+
+
+def worker_exit(_server: Any, worker: Any) -> None:
+    """Finish what the worker's threads are at, then close its connections."""
+    from animation_server.api.parts import parts_of
+
+    if worker.app.callable is not None:
+        parts_of(worker.app.callable).service.close()

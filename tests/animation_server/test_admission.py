@@ -1,0 +1,106 @@
+"""Deadlines, the bounded queue, and equal calls made once."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from animation_server.admission import Admission, Deadline, SingleFlight
+from animation_server.errors import DeadlineError, InputError, OverloadedError
+
+
+def test_deadline_passes() -> None:
+    """Before the moment nothing happens, after it the work is refused."""
+    Deadline.after(60).check()
+    with pytest.raises(DeadlineError) as caught:
+        Deadline.after(0).check()
+    assert caught.value.status == 504
+    assert Deadline.after(-5).remaining_s() == 0
+
+
+def test_admission_turns_away_what_goes_beyond() -> None:
+    """As many as the limit get in; a place is free again when its holder leaves, whichever way."""
+    admission = Admission(2)
+    with admission.slot(), admission.slot(), pytest.raises(OverloadedError), admission.slot():
+        pass
+    with pytest.raises(KeyError), admission.slot():
+        raise KeyError
+    with admission.slot(), admission.slot():
+        pass
+
+
+def fly_together(function: object, followers: int = 5) -> list[object]:
+    """Make equal calls, all of which begin before the first one may end; return results or errors."""
+    flights: SingleFlight[object] = SingleFlight()
+    began, may_end = threading.Event(), threading.Event()
+
+    def slow() -> object:
+        began.set()
+        may_end.wait(10)
+        return function()  # type: ignore[operator]
+
+    def call() -> object:
+        try:
+            return flights.run("key", slow, Deadline.after(10))
+        except InputError as exc:
+            return exc
+
+    with ThreadPoolExecutor(followers + 1) as pool:
+        leader = pool.submit(call)
+        assert began.wait(10)
+        others = [pool.submit(call) for _ in range(followers)]
+        # A follower that is late would call once more; the count of calls tells.
+        threading.Timer(0.2, may_end.set).start()
+        return [future.result() for future in [leader, *others]]
+
+
+def test_equal_calls_are_made_once() -> None:
+    """All get the one result."""
+    calls: list[object] = []
+
+    def make() -> object:
+        calls.append(object())
+        return calls[-1]
+
+    results = fly_together(make)
+    assert len(calls) == 1
+    assert all(result is calls[0] for result in results)
+
+
+def test_equal_calls_share_the_error() -> None:
+    """A bad picture sent twice is looked at once."""
+    error = InputError("bad")
+
+    def fail() -> object:
+        raise error
+
+    assert all(result is error for result in fly_together(fail))
+
+
+def test_nothing_is_remembered_after_landing() -> None:
+    """The next equal call is made anew: after a failure that is how the service heals."""
+    flights: SingleFlight[int] = SingleFlight()
+    with pytest.raises(ZeroDivisionError):
+        flights.run("key", lambda: 1 // 0, Deadline.after(10))
+    assert flights.run("key", lambda: 2, Deadline.after(10)) == 2
+
+
+def test_followers_wait_no_longer_than_their_deadline() -> None:
+    """Whoever cannot wait is told so; the leader goes on."""
+    flights: SingleFlight[int] = SingleFlight()
+    began, may_end = threading.Event(), threading.Event()
+
+    def slow() -> int:
+        began.set()
+        may_end.wait(10)
+        return 1
+
+    with ThreadPoolExecutor(1) as pool:
+        leader = pool.submit(flights.run, "key", slow, Deadline.after(10))
+        assert began.wait(10)
+        with pytest.raises(DeadlineError):
+            flights.run("key", slow, Deadline.after(0.01))
+        may_end.set()
+        assert leader.result() == 1

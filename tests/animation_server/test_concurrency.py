@@ -1,0 +1,121 @@
+"""Executors: plain threads here, gevent's in a process of its own that is patched."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from animation_server.concurrency import ThreadExecutor, is_patched, make_executor, native_lock, usable_cores
+
+
+def test_unpatched_processes_get_plain_threads() -> None:
+    """The command line and the tests run without gevent's loop."""
+    assert not is_patched()
+    assert isinstance(make_executor(0), ThreadExecutor)
+    assert usable_cores() >= 1
+
+
+def test_runs_side_by_side_in_order() -> None:
+    """Items run at the same time, each on a thread, and their results keep the items' order."""
+    executor = ThreadExecutor(3)
+    meet = threading.Barrier(3, timeout=10)
+
+    def work(item: int) -> tuple[int, str]:
+        meet.wait()
+        return item, threading.current_thread().name
+
+    results = executor.map(work, [1, 2, 3])
+    assert [item for item, _ in results] == [1, 2, 3]
+    assert len({name for _, name in results}) == 3
+    executor.close()
+
+
+def test_errors_come_back_after_all_have_run() -> None:
+    """One item's error is raised, but not before the others are done."""
+    executor = ThreadExecutor(1)
+    done = []
+
+    def work(item: int) -> None:
+        if item == 0:
+            raise KeyError(item)
+        done.append(item)
+
+    with pytest.raises(KeyError):
+        executor.map(work, [0, 1, 2])
+    assert done == [1, 2]
+    with pytest.raises(ZeroDivisionError):
+        executor.run(lambda: 1 // 0)
+    assert executor.run_io(lambda: 7) == 7
+    executor.close()
+
+
+def test_native_locks_lock() -> None:
+    """A native lock is a lock."""
+    lock = native_lock()
+    with lock:
+        assert not lock.acquire(blocking=False)
+
+
+GEVENT_PROGRAM = """
+from gevent import monkey
+monkey.patch_all()
+import socket, threading, time
+import gevent
+from animation_server.concurrency import GeventExecutor, make_executor
+
+native_ident = monkey.get_original("_thread", "get_ident")
+hub_ident = native_ident()
+executor = make_executor(2)
+assert isinstance(executor, GeventExecutor)
+
+# Work runs in native threads, and while it spins there the loop goes on.
+ticks = []
+def tick():
+    while True:
+        ticks.append(1)
+        gevent.sleep(0.001)
+ticker = gevent.spawn(tick)
+def work(item):
+    began = len(ticks)
+    original_sleep = monkey.get_original("time", "sleep")
+    while len(ticks) < began + 5:
+        original_sleep(0.001)
+    return item, native_ident()
+results = executor.map(work, range(6))
+assert [item for item, _ in results] == list(range(6))
+assert hub_ident not in {ident for _, ident in results}
+
+# Network calls from those threads run on the loop, where patched sockets work; errors come back.
+from gevent.server import StreamServer
+server = StreamServer(("127.0.0.1", 0), lambda s, a: s.sendall(b"answer"))
+server.start()
+def exchange():
+    assert native_ident() == hub_ident
+    with socket.create_connection(("127.0.0.1", server.server_port)) as s:
+        return s.recv(100)
+assert executor.map(lambda _: executor.run_io(exchange), range(8)) == [b"answer"] * 8
+assert executor.run_io(exchange) == b"answer"
+def fail():
+    raise KeyError("io")
+for call in (lambda: executor.run(lambda: executor.run_io(fail)), lambda: executor.run(fail)):
+    try:
+        call()
+    except KeyError:
+        pass
+    else:
+        raise SystemExit("expected a KeyError")
+ticker.kill()
+executor.close()
+print("done")
+"""
+
+
+def test_gevent_executor() -> None:
+    """In a patched process CPU work leaves the loop, and its network calls come back to it, in silence."""
+    result = subprocess.run(
+        [sys.executable, "-c", GEVENT_PROGRAM], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (result.stdout, result.stderr, result.returncode) == ("done\n", "", 0)

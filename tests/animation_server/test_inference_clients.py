@@ -1,0 +1,279 @@
+"""One contract for every inference client, and how the TorchServe client takes failures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from animation_server.errors import (
+    InferenceError,
+    InferenceTimeoutError,
+    InferenceUnavailableError,
+    NoFigureError,
+)
+from animation_server.inference.contract import InferenceClient
+from animation_server.inference.embedded import EmbeddedClient
+from animation_server.inference.torchserve import TorchServeAddress, TorchServeClient
+from tests.fake_torchserve import FakeTorchServe, fake_torchserve
+from tests.fakes import FigureClient
+from tests.figures import draw_figure
+
+DETECT = "POST /predictions/drawn_humanoid_detector"
+BLANK = np.full((400, 300, 3), 250, dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def embedded() -> Iterator[EmbeddedClient]:
+    client = EmbeddedClient(threads=1)
+    yield client
+    client.close()
+
+
+@pytest.fixture(params=["embedded", "torchserve"])
+def client(request: pytest.FixtureRequest, embedded: EmbeddedClient) -> Iterator[InferenceClient]:
+    """Each client in turn; TorchServe answers with what the embedded models say."""
+    if request.param == "embedded":
+        yield embedded
+        return
+    with fake_torchserve(embedded) as fake:
+        torchserve = TorchServeClient(TorchServeAddress(fake.url))
+        yield torchserve
+        torchserve.close()
+
+
+class TestContract:
+    """What annotate relies on, whoever runs the models."""
+
+    def test_finds_the_figure(self, client: InferenceClient) -> None:
+        """The best box covers the drawn figure and lies within the image."""
+        figure = draw_figure()
+        best = client.detect(figure.rgb)[0]
+        left, top, right, bottom = best.bbox_xyxy
+        rows, cols = np.nonzero(figure.mask.any(axis=1))[0], np.nonzero(figure.mask.any(axis=0))[0]
+        overlap = (min(right, cols[-1]) - max(left, cols[0])) * (min(bottom, rows[-1]) - max(top, rows[0]))
+        assert overlap > 0.6 * (cols[-1] - cols[0]) * (rows[-1] - rows[0])
+        assert -1 <= left < right <= figure.rgb.shape[1] + 1
+        assert -1 <= top < bottom <= figure.rgb.shape[0] + 1
+        assert 0 < best.score <= 1
+
+    def test_orders_detections(self, client: InferenceClient) -> None:
+        """Best first."""
+        figure = draw_figure().rgb
+        scores = [found.score for found in client.detect(np.concatenate([figure, figure], axis=1))]
+        assert scores == sorted(scores, reverse=True)
+
+    def test_sees_nothing_on_a_blank_sheet(self, client: InferenceClient) -> None:
+        """No figure is an empty list and no error."""
+        assert client.detect(BLANK) == []
+
+    def test_locates_joints_and_mask(self, client: InferenceClient) -> None:
+        """Joints are (17, 3) with scores within 0 to 1; the mask has the crop's size."""
+        crop = draw_figure().rgb
+        pose = client.estimate_pose(crop)
+        assert pose.keypoints.shape == (17, 3)
+        assert pose.keypoints.dtype == np.float64
+        assert ((pose.keypoints[:, 2] >= 0) & (pose.keypoints[:, 2] <= 1)).all()
+        assert pose.mask is not None
+        assert pose.mask.shape == crop.shape[:2]
+        assert pose.mask.dtype == np.bool_
+        assert pose.mask.any()
+
+    @pytest.mark.parametrize("shape", [(16, 16), (20, 300), (301, 33)])
+    def test_takes_any_shape(self, client: InferenceClient, shape: tuple[int, int]) -> None:
+        """Small and narrow images are answered like all others."""
+        image = np.full((*shape, 3), 200, dtype=np.uint8)
+        client.detect(image)
+        mask = client.estimate_pose(image).mask
+        assert mask is not None
+        assert mask.shape == shape
+
+    def test_leaves_the_image_alone(self, client: InferenceClient) -> None:
+        """Nothing writes into the caller's array."""
+        image = draw_figure().rgb
+        image.setflags(write=False)
+        client.detect(image)
+        client.estimate_pose(image)
+
+    def test_answers_threads_side_by_side(self, client: InferenceClient) -> None:
+        """Several threads at once get what one gets."""
+        image = draw_figure().rgb
+        expected = client.detect(image)
+        with ThreadPoolExecutor(4) as pool:
+            answers = list(pool.map(lambda _: client.detect(image), range(8)))
+        for answer in answers:
+            np.testing.assert_allclose(answer[0].bbox_xyxy, expected[0].bbox_xyxy, atol=0.5)
+
+    def test_is_ready_and_versioned(self, client: InferenceClient) -> None:
+        """A check that passes says nothing; the version stays the same."""
+        client.check()
+        assert client.version()
+        assert client.version() == client.version()
+
+
+def test_both_clients_see_the_same_pixels(embedded: EmbeddedClient) -> None:
+    """Over HTTP the answers are those of the models in process: nothing is lost on the way."""
+    image = draw_figure().rgb
+    with fake_torchserve(embedded) as fake:
+        client = TorchServeClient(TorchServeAddress(fake.url))
+        ours, theirs = client.detect(image), embedded.detect(image)
+        np.testing.assert_allclose(ours[0].bbox_xyxy, theirs[0].bbox_xyxy, atol=1e-3)
+        our_pose, their_pose = client.estimate_pose(image), embedded.estimate_pose(image)
+        np.testing.assert_allclose(our_pose.keypoints, their_pose.keypoints, atol=1e-3)
+        np.testing.assert_array_equal(our_pose.mask, their_pose.mask)
+        client.close()
+
+
+def test_embedded_models_that_cannot_be_loaded(tmp_path: object) -> None:
+    """Missing weights are a dependency that fails, and say so."""
+    with pytest.raises(InferenceUnavailableError, match="cannot be loaded"):
+        EmbeddedClient(weights_dir=tmp_path).check()  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeTorchServe]:
+    with fake_torchserve(FigureClient()) as server:
+        yield server
+
+
+@pytest.fixture
+def torchserve(fake: FakeTorchServe) -> Iterator[TorchServeClient]:
+    """A client with short timeouts that reaches both addresses."""
+    address = TorchServeAddress(fake.url, management_url=fake.url, read_timeout_s=0.5)
+    client = TorchServeClient(address)
+    yield client
+    client.close()
+
+
+IMAGE = draw_figure().rgb
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "error"),
+    [
+        ("slow", InferenceTimeoutError),
+        ("500", InferenceUnavailableError),
+        ("503", InferenceUnavailableError),
+        ("507", InferenceUnavailableError),
+        ("404", InferenceUnavailableError),
+        ("400", InferenceError),
+        ("", InferenceError),
+        ("<html>rubbish</html>", InferenceError),
+        ('{"code": 200}', InferenceError),
+        ('[{"bbox": [1, 2, 3], "score": 0.5}]', InferenceError),
+        ('[{"bbox": [1, 2, 3, "x"], "score": 0.5}]', InferenceError),
+        ('[{"bbox": [1, 2, 3, NaN], "score": 0.5}]', InferenceError),
+        ('[{"bbox": [1, 2, 3, 4], "score": 7}]', InferenceError),
+    ],
+)
+def test_maps_failures_and_heals(
+    torchserve: TorchServeClient, fake: FakeTorchServe, behaviour: str, error: type[InferenceError]
+) -> None:
+    """Each failure is the fitting error, asked for once; the next call works again."""
+    fake.behaviours = [behaviour]
+    with pytest.raises(InferenceError) as caught:
+        torchserve.detect(IMAGE)
+    assert type(caught.value) is error
+    assert fake.requests == [DETECT]
+    assert torchserve.detect(IMAGE)
+
+
+def test_asks_again_when_the_connection_is_lost(torchserve: TorchServeClient, fake: FakeTorchServe) -> None:
+    """Predictions change nothing, so a connection that was lost is no reason to fail."""
+    fake.behaviours = ["hang up"]
+    assert torchserve.detect(IMAGE)
+    assert fake.requests == [DETECT, DETECT]
+
+
+def test_asks_again_only_once(torchserve: TorchServeClient, fake: FakeTorchServe) -> None:
+    """A TorchServe that keeps hanging up is unavailable."""
+    fake.behaviours = ["hang up"] * 3
+    with pytest.raises(InferenceUnavailableError):
+        torchserve.detect(IMAGE)
+    assert len(fake.requests) == 2
+
+
+def test_nobody_listens() -> None:
+    """A TorchServe that is down is unavailable, for predictions and for the check."""
+    with fake_torchserve(FigureClient()) as fake:
+        url = fake.url
+    client = TorchServeClient(TorchServeAddress(url))
+    for call in (lambda: client.detect(IMAGE), client.check):
+        with pytest.raises(InferenceUnavailableError):
+            call()
+    client.close()
+
+
+KEYPOINTS = [[1.0, 2.0, 0.5]] * 17
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [{"keypoints": KEYPOINTS[:13]}],
+        [{"keypoints": [[1.0, 2.0]] * 17}],
+        [{"keypoints": KEYPOINTS, "mask": {"size": [2, 2], "counts": [4]}}],
+        [{"keypoints": KEYPOINTS, "mask": {"size": list(IMAGE.shape[:2]), "counts": [5]}}],
+        [{"keypoints": KEYPOINTS, "mask": {"size": list(IMAGE.shape[:2]), "counts": [-1]}}],
+        [{"keypoints": KEYPOINTS, "mask": {"size": list(IMAGE.shape[:2]), "counts": [10**30]}}],
+    ],
+)
+def test_refuses_poses_that_are_not_by_the_contract(
+    torchserve: TorchServeClient, fake: FakeTorchServe, answer: object
+) -> None:
+    """Joints too few, masks of another size and run lengths that do not add up never reach the renderer."""
+    fake.behaviours = [json.dumps(answer)]
+    with pytest.raises(InferenceError):
+        torchserve.estimate_pose(IMAGE)
+
+
+def test_a_mask_is_not_required(torchserve: TorchServeClient, fake: FakeTorchServe) -> None:
+    """AnimatedDrawings' own container gives none; its heatmap scores may exceed 1 a little."""
+    fake.behaviours = [json.dumps([{"keypoints": [[1.0, 2.0, 1.02]] * 17}])]
+    pose = torchserve.estimate_pose(IMAGE)
+    assert pose.mask is None
+    assert pose.keypoints[:, 2].max() == 1.0
+
+
+def test_no_pose_is_no_figure(torchserve: TorchServeClient, fake: FakeTorchServe) -> None:
+    """A crop in which the models see nobody is the caller's picture, not the server's failure."""
+    fake.behaviours = ["[]"]
+    with pytest.raises(NoFigureError):
+        torchserve.estimate_pose(IMAGE)
+
+
+def test_check_wants_workers_that_are_ready(torchserve: TorchServeClient, fake: FakeTorchServe) -> None:
+    """TorchServe is healthy before its workers are; readiness waits for the workers."""
+    torchserve.check()
+    fake.worker_status = "LOADING"
+    with pytest.raises(InferenceUnavailableError, match="READY"):
+        torchserve.check()
+
+
+def test_check_pings_where_the_management_address_is_unknown(fake: FakeTorchServe) -> None:
+    """Only the inference port need be reachable."""
+    client = TorchServeClient(TorchServeAddress(fake.url))
+    client.check()
+    assert fake.requests == ["GET /ping"]
+    client.close()
+
+
+def test_version_comes_from_the_management_address(
+    torchserve: TorchServeClient, fake: FakeTorchServe
+) -> None:
+    """Both models' versions make the name; it is not asked for at every request."""
+    fake.model_version = "2.1"
+    assert torchserve.version() == "2.1+2.1"
+    assert torchserve.version() == "2.1+2.1"
+    assert len(fake.requests) == 2
+
+
+def test_version_by_the_settings(fake: FakeTorchServe) -> None:
+    """A version that the operator names is not asked for; without either, the name is constant."""
+    named = TorchServeClient(TorchServeAddress(fake.url, management_url=fake.url, models_version="mine"))
+    assert named.version() == "mine"
+    assert TorchServeClient(TorchServeAddress(fake.url)).version() == "torchserve"
+    assert fake.requests == []

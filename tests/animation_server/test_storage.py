@@ -1,0 +1,251 @@
+"""One contract for every object store, and what each adds."""
+
+from __future__ import annotations
+
+import os
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import boto3
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+from moto.server import ThreadedMotoServer
+
+from animation_server.errors import StorageError
+from animation_server.storage import ObjectStore
+from animation_server.storage.keys import animation_key, drawing_id, is_key
+from animation_server.storage.local import LocalStore
+from animation_server.storage.s3 import S3Address, S3Store
+
+BUCKET = "animations"
+KEY = "0123abcd/dab-4567.gif"
+
+
+@pytest.fixture(autouse=True)
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """boto3 finds credentials in the environment, and nothing else of this machine's."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    """An S3 server of moto's, with our bucket in it."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    client = boto3.client(
+        "s3",
+        endpoint_url=url,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    client.create_bucket(Bucket=BUCKET)
+    client.close()
+    yield url
+    server.stop()
+
+
+@pytest.fixture
+def s3(endpoint: str) -> Iterator[S3Store]:
+    store = S3Store(S3Address(BUCKET, endpoint_url=endpoint, prefix="test/"))
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=["local", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    if request.param == "local":
+        return LocalStore(tmp_path / "objects", "http://server")
+    s3: S3Store = request.getfixturevalue("s3")
+    return s3
+
+
+class TestContract:
+    """What the pipeline relies on, wherever objects lie."""
+
+    def test_keeps_objects(self, store: ObjectStore) -> None:
+        """What was put exists; what was not, does not."""
+        key = "a" * 32 + "/dab-1.gif"
+        assert not store.exists(key)
+        store.put(key, b"GIF89a", "image/gif")
+        assert store.exists(key)
+
+    def test_putting_again_is_harmless(self, store: ObjectStore) -> None:
+        """The same key means the same content."""
+        store.put(KEY, b"GIF89a", "image/gif")
+        store.put(KEY, b"GIF89a", "image/gif")
+        assert store.exists(KEY)
+
+    def test_is_ready(self, store: ObjectStore) -> None:
+        """A check that passes says nothing and leaves nothing."""
+        store.check()
+
+    @pytest.mark.parametrize(
+        "key", ["../x", "/etc/passwd", "a/../b", ".hidden", "a//b", "", "a/b\n", "ä", "a" * 600]
+    )
+    def test_refuses_what_is_no_key(self, store: ObjectStore, key: str) -> None:
+        """Nothing leads out of the store."""
+        for call in (store.exists, store.url, lambda k: store.put(k, b"", "image/gif")):
+            with pytest.raises(ValueError, match="key"):
+                call(key)
+
+
+def test_local_objects_are_whole_files(tmp_path: Path) -> None:
+    """The file has the content and may be read by others; no temporary one is left."""
+    store = LocalStore(tmp_path, "http://server/")
+    store.put(KEY, b"GIF89a", "image/gif")
+    assert (tmp_path / KEY).read_bytes() == b"GIF89a"
+    assert stat.S_IMODE((tmp_path / KEY).stat().st_mode) == 0o644
+    assert [path.name for path in (tmp_path / KEY).parent.iterdir()] == ["dab-4567.gif"]
+    assert store.url(KEY) == f"http://server/objects/{KEY}"
+
+
+def test_local_readers_never_see_half_an_object(tmp_path: Path) -> None:
+    """While an object is put again and again, whoever reads it gets all of it."""
+    store = LocalStore(tmp_path, "")
+    contents = [letter * 200_000 for letter in (b"a", b"b")]
+    store.put(KEY, contents[0], "image/gif")
+    done = threading.Event()
+
+    def write() -> None:
+        for number in range(40):
+            store.put(KEY, contents[number % 2], "image/gif")
+        done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while not done.is_set():
+        assert (tmp_path / KEY).read_bytes() in contents
+    writer.join()
+
+
+def test_local_failures_leave_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full is a StorageError, and no half-written file stays."""
+
+    def no_space(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", no_space)
+    store = LocalStore(tmp_path, "")
+    with pytest.raises(StorageError, match="No space left"):
+        store.put(KEY, b"GIF89a", "image/gif")
+    assert not store.exists(KEY)
+    assert list((tmp_path / KEY).parent.iterdir()) == []
+
+
+def test_local_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    """A file where the directory should be is a StorageError, for check and put alike."""
+    (tmp_path / "objects").write_text("in the way")
+    store = LocalStore(tmp_path / "objects", "")
+    with pytest.raises(StorageError, match="cannot write"):
+        store.check()
+    with pytest.raises(StorageError, match="cannot store"):
+        store.put(KEY, b"", "image/gif")
+
+
+def test_s3_objects_carry_their_headers(s3: S3Store) -> None:
+    """A signed link answers with the content, its type, and leave to cache it for good."""
+    s3.put(KEY, b"GIF89a", "image/gif")
+    link = s3.url(KEY)
+    answer = requests.get(link, timeout=5)
+    assert (answer.status_code, answer.content) == (200, b"GIF89a")
+    assert answer.headers["Content-Type"] == "image/gif"
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert urlsplit(link).path == f"/{BUCKET}/test/{KEY}"
+    assert parse_qs(urlsplit(link).query)["X-Amz-Expires"] == ["86400"]
+
+
+def test_s3_links(endpoint: str) -> None:
+    """Plain links name the bucket's address or the CDN's; signed ones the public endpoint."""
+
+    def link(**address: str) -> str:
+        store = S3Store(S3Address(BUCKET, **address))  # type: ignore[arg-type]
+        try:
+            return store.url(KEY)
+        finally:
+            store.close()
+
+    assert link(urls="public") == f"https://{BUCKET}.s3.us-east-1.amazonaws.com/{KEY}"
+    assert link(urls="public", endpoint_url=endpoint) == f"{endpoint}/{BUCKET}/{KEY}"
+    assert link(urls="public", public_base_url="https://cdn.example/") == f"https://cdn.example/{KEY}"
+    signed = link(endpoint_url=endpoint, public_endpoint_url="https://s3.example")
+    assert signed.startswith(f"https://s3.example/{BUCKET}/{KEY}?")
+
+
+def test_s3_that_fails(endpoint: str) -> None:
+    """A missing bucket and a server that is down are StorageErrors; neither counts as a missing object."""
+    missing = S3Store(S3Address("no-such-bucket", endpoint_url=endpoint))
+    with pytest.raises(StorageError, match="status 404"):
+        missing.check()
+    with pytest.raises(StorageError, match="NoSuchBucket"):
+        missing.put(KEY, b"", "image/gif")
+    down = S3Store(S3Address(BUCKET, endpoint_url="http://127.0.0.1:1", connect_timeout_s=0.2))
+    for call in (down.check, lambda: down.exists(KEY), lambda: down.put(KEY, b"", "image/gif")):
+        with pytest.raises(StorageError):
+            call()
+    missing.close()
+    down.close()
+
+
+def test_s3_without_credentials(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Having no credentials is a StorageError that says so."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    store = S3Store(S3Address(BUCKET, endpoint_url=endpoint))
+    with pytest.raises(StorageError, match="credentials"):
+        store.check()
+    with pytest.raises(StorageError, match="credentials"):
+        store.url(KEY)
+    store.close()
+
+
+RENDITION = {"size": 400, "models": "1", "motion": "d"}
+
+
+def test_equal_requests_have_equal_keys() -> None:
+    """A key is a function of what it is made from, whatever the order."""
+    drawing = drawing_id(b"image")
+    assert animation_key(drawing, "dab", RENDITION, "gif") == animation_key(
+        drawing, "dab", dict(reversed(RENDITION.items())), "gif"
+    )
+
+
+@given(st.dictionaries(st.sampled_from(["size", "models", "motion"]), st.integers() | st.text()))
+def test_whatever_changes_the_result_changes_the_key(changes: dict[str, object]) -> None:
+    """Every part counts: options, models, motion."""
+    drawing = drawing_id(b"image")
+    same = RENDITION | changes == RENDITION
+    key, other = (animation_key(drawing, "dab", r, "gif") for r in (RENDITION, RENDITION | changes))
+    assert (key == other) is same
+
+
+def test_drawings_and_salts_change_the_folder() -> None:
+    """Another image, or another salt, is another folder that cannot be told from the first."""
+    ids = {
+        drawing_id(b"image"),
+        drawing_id(b"other"),
+        drawing_id(b"image", "salt"),
+        drawing_id(b"image", "pepper"),
+    }
+    assert len(ids) == 4
+    assert all(len(name) == 32 and is_key(name) for name in ids)
+
+
+@pytest.mark.parametrize("name", ["../dab", "d/../../x", "dab zombie"])
+def test_a_motion_that_is_no_name_makes_no_key(name: str) -> None:
+    """What cannot stand in a key is refused there too."""
+    with pytest.raises(ValueError, match="key"):
+        animation_key(drawing_id(b"image"), name, {}, "gif")

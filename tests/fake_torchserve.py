@@ -1,0 +1,111 @@
+"""TorchServe at the transport: a real HTTP server that answers by the contract, or breaks it on purpose."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+from flask import Flask, Response, request
+from numpy.typing import NDArray
+from PIL import Image
+from werkzeug.serving import make_server
+
+from animation_server.inference.contract import InferenceClient
+from torchserve_model.rle import encode
+
+SLOW_S = 1.5
+
+
+@dataclass
+class FakeTorchServe:
+    """What it is asked, and how it is to behave.
+
+    behaviours : taken one a request from the front; "ok" once there are none left.
+    """
+
+    url: str = ""
+    behaviours: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    worker_status: str = "READY"
+    model_version: str = "1.0"
+
+
+@contextmanager
+def fake_torchserve(models: InferenceClient) -> Iterator[FakeTorchServe]:
+    """Serve the answers of `models` for the length of the block."""
+    fake = FakeTorchServe()
+    server = make_server("127.0.0.1", 0, _app(fake, models), threaded=True)
+    server.daemon_threads = True
+    fake.url = f"http://127.0.0.1:{server.port}"
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield fake
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _app(fake: FakeTorchServe, models: InferenceClient) -> Flask:
+    app = Flask(__name__)
+
+    @app.before_request
+    def misbehave() -> Response | None:
+        fake.requests.append(f"{request.method} {request.path}")
+        behaviour = fake.behaviours.pop(0) if fake.behaviours else "ok"
+        return _misbehave(behaviour)
+
+    @app.get("/ping")
+    def ping() -> Response:
+        return _json({"status": "Healthy"})
+
+    @app.get("/models/<name>")
+    def describe(name: str) -> Response:
+        workers = [{"id": "9000", "status": fake.worker_status}]
+        return _json([{"modelName": name, "modelVersion": fake.model_version, "workers": workers}])
+
+    @app.post("/predictions/drawn_humanoid_detector")
+    def detect() -> Response:
+        found = models.detect(_image())
+        return _json([{"class_name": "drawn_humanoid", "bbox": d.bbox_xyxy, "score": d.score} for d in found])
+
+    @app.post("/predictions/drawn_humanoid_pose_estimator")
+    def estimate_pose() -> Response:
+        pose = models.estimate_pose(_image())
+        answer: dict[str, Any] = {"keypoints": pose.keypoints.tolist()}
+        if pose.mask is not None:
+            answer["mask"] = encode(pose.mask)
+        return _json([answer])
+
+    return app
+
+
+def _image() -> NDArray[np.uint8]:
+    with Image.open(BytesIO(request.files["data"].read())) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def _json(body: Any, status: int = 200) -> Response:
+    return Response(json.dumps(body), status, mimetype="application/json")
+
+
+def _misbehave(behaviour: str) -> Response | None:
+    if behaviour == "slow":
+        time.sleep(SLOW_S)
+    elif behaviour == "hang up":
+        request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
+    elif behaviour.isdigit():
+        error = {"code": int(behaviour), "type": "InternalServerException", "message": "worker died"}
+        return _json(error, int(behaviour))
+    elif behaviour != "ok":
+        return Response(behaviour, mimetype="application/json")
+    return None
