@@ -318,7 +318,7 @@ def sample_plan(rng: np.random.Generator, mix: Mix) -> BodyPlan:
         skirt=plan.skirt * k,
         arm=plan.arm * k,
         # the legs' roots lie under the skirt
-        leg=(plan.leg + 0.85 * plan.skirt) * k,
+        leg=(plan.leg + 0.75 * plan.skirt) * k,
         arm_w=plan.arm_w * k,
         leg_w=plan.leg_w * k,
     )

@@ -228,7 +228,7 @@ def _dress_head(sketch: Sketch, plan: BodyPlan, centre: Points, look: _Look) -> 
         kind = str(rng.choice(["cat", "bear", "rabbit", "horns"], p=[0.4, 0.3, 0.2, 0.1]))
         draw_ears(sketch, centre, rx, ry, kind, look.skin)
         return
-    bare = 0.85 if plan.family == "crude" else 0.3
+    bare = 0.85 if plan.family == "crude" else 0.6 if sketch.medium.digital else 0.3
     if rng.random() > bare:
         draw_hair(sketch, centre, rx, ry)
     if rng.random() < (0.04 if plan.family == "crude" else 0.2):

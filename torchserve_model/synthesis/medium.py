@@ -77,7 +77,7 @@ def _log(rng: np.random.Generator, low: float, high: float) -> float:
 def touch(rng: np.random.Generator) -> Medium:
     """A mouse or a finger on a screen: a thin line of constant width and no correction."""
     ink = _rgb(rng.integers(0, 55, 3)) if rng.random() < 0.9 else _dark(rng)
-    return Medium("touch", ink, _log(rng, 0.004, 0.014), _log(rng, 0.002, 0.010), rng.uniform(0.04, 0.14),
+    return Medium("touch", ink, _log(rng, 0.004, 0.014), _log(rng, 0.0015, 0.008), rng.uniform(0.04, 0.14),
                   rng.uniform(0, 0.03), 0.06, 1, bool(rng.random() < 0.25), 0.0, "solid",
                   0.06, False, 0.03, 0.0, 1.0, True)  # fmt: skip
 

@@ -87,7 +87,8 @@ def _hips(rng: np.random.Generator, plan: BodyPlan) -> Points:
     if plan.skirt:
         spread = half * rng.uniform(0.3, 0.75)
     x = spread * np.array(SIGNS) + rng.normal(0, 0.004, 2)
-    return np.stack((x, _bottom(plan, np.abs(x))), axis=1)
+    # under a skirt the legs begin a little below the waist
+    return np.stack((x, _bottom(plan, np.abs(x)) + plan.skirt * rng.uniform(0.05, 0.3)), axis=1)
 
 
 def _bottom(plan: BodyPlan, x: Points) -> Points:
