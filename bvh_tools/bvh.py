@@ -102,6 +102,7 @@ class _Lines:
 @dataclass
 class _Hierarchy:
     names: list[str] = field(default_factory=list)
+    taken: set[str] = field(default_factory=set)
     parents: list[int] = field(default_factory=list)
     offsets: list[tuple[float, float, float]] = field(default_factory=list)
     channels: list[tuple[str, ...]] = field(default_factory=list)
@@ -165,10 +166,11 @@ def _open_joint(lines: _Lines, h: _Hierarchy, number: int, line: str, keyword: s
     name = name.strip()
     if head.upper() != keyword or not name:
         raise lines.fail(number, f"{keyword} and a joint name", line)
-    if name in h.names:
+    if name in h.taken:
         raise lines.fail(number, "every joint name once; rename one of the two", name)
     _expect_open(lines, name)
     h.names.append(name)
+    h.taken.add(name)
     h.parents.append(parent)
     h.offsets.append(_parse_offset(lines, name))
     h.channels.append(_parse_channels(lines, name))

@@ -1,0 +1,184 @@
+"""Resampling, trimming, looping and converting."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bvh_tools import convert
+from bvh_tools import quaternion as quat
+from bvh_tools.authoring import build_clip
+from bvh_tools.bvh import format_bvh, parse_bvh
+from bvh_tools.clip import Clip
+from bvh_tools.errors import BvhError
+from bvh_tools.kinematics import end_site_positions, fk
+from bvh_tools.loop import heading, loop, seam, up_vector
+from bvh_tools.resample import resample
+from bvh_tools.trim import trim
+from tests.bvh_clips import ORDERS, assert_same_clip, assert_same_rotations, clips, random_clip
+
+WALK = """
+fps: 30
+duration: 3.0
+poses:
+  step:
+    feet: {Left: [9, 8, 30], Right: [-9, 8, -30]}
+    turn: {Trunk: [0, 20, 0]}
+    aim: {LeftArm: [0.2, -1, -0.4], RightArm: [-0.2, -1, 0.4]}
+  other: {mirror: step}
+keys:
+  - {at: 0.0, pose: step, root: [0, 90, 0]}
+  - {at: 0.7, pose: other}
+  - {at: 1.4, pose: step, root: [40, 86, 100]}
+  - {at: 2.1, pose: other, turn: {Hips: [0, 70, 0]}}
+  - {at: 3.0, pose: step, root: [60, 92, 250]}
+"""
+
+
+def _walk() -> Clip:
+    """A walk that goes astray, with nothing that loops."""
+    return build_clip(WALK)
+
+
+@given(clip=clips(), frames=st.integers(1, 40))
+def test_resampling_keeps_duration_and_both_ends(clip: Clip, frames: int) -> None:
+    """Any number of frames lasts as long as before and begins and ends in the same pose."""
+    other = resample(clip, frames)
+    assert other.n_frames == frames
+    assert other.duration == pytest.approx(clip.duration, rel=1e-12)
+    assert_same_rotations(other.rotations[0], clip.rotations[0])
+    if frames > 1:
+        assert_same_rotations(other.rotations[-1], clip.rotations[-1])
+        np.testing.assert_allclose(other.translations[-1], clip.translations[-1], atol=1e-9)
+
+
+def test_resampling_passes_through_the_frames_and_half_way_between_them() -> None:
+    """Twice as many steps hit every old pose, and the middles of the turns and moves between them."""
+    clip = random_clip(np.random.default_rng(5), n_frames=6)
+    fine = resample(clip, 11)
+    assert_same_rotations(fine.rotations[::2], clip.rotations)
+    middle = quat.slerp(clip.rotations[:-1], clip.rotations[1:], np.full((5, 1), 0.5))
+    assert_same_rotations(fine.rotations[1::2], middle)
+    means = (clip.translations[1:] + clip.translations[:-1]) / 2.0
+    np.testing.assert_allclose(fine.translations[1::2], means, atol=1e-9)
+
+
+def test_resampling_a_loop_stays_a_loop() -> None:
+    """Taken as a cycle, half the frames are every other frame, the last step as long as the others."""
+    clip = random_clip(np.random.default_rng(6), n_frames=8)
+    half = resample(clip, 4, loops=True)
+    assert_same_rotations(half.rotations, clip.rotations[::2])
+    double = resample(clip, 16, loops=True)
+    assert_same_rotations(double.rotations[::2], clip.rotations)
+    assert_same_rotations(
+        double.rotations[-1], quat.slerp(clip.rotations[-1], clip.rotations[0], 0.5 * np.ones(6))
+    )
+
+
+def test_trimming_keeps_a_stretch() -> None:
+    """Start and end work as in a slice; frames spreads the stretch over its own time."""
+    clip = random_clip(np.random.default_rng(7), n_frames=10)
+    kept = trim(clip, 2, -3)
+    np.testing.assert_array_equal(kept.rotations, clip.rotations[2:7])
+    assert kept.frame_time == clip.frame_time
+    assert trim(clip, 2, -3, frames=3).duration == pytest.approx(kept.duration)
+    assert_same_clip(trim(clip), clip)
+    for start, end in ((5, 5), (7, 2), (11, None), (None, 11), (-11, None)):
+        with pytest.raises(BvhError, match=r"expected (start|end)"):
+            trim(clip, start, end)
+    with pytest.raises(BvhError, match="at least 1 frame, got 0"):
+        trim(clip, frames=0)
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+def test_looped_clips_lead_from_their_end_to_their_beginning(in_place: bool) -> None:
+    """The step over the seam is like those within, for root and joints, and so is its change."""
+    clip = _walk()
+    assert max(seam(clip)) > 5.0
+    looped = loop(clip, in_place=in_place)
+    assert max(seam(looped)) <= 1.0 + 1e-9
+    positions = fk(looped)
+    round_again = np.concatenate([positions, positions[:3]])
+    jerk = np.linalg.norm(np.diff(round_again, n=2, axis=0), axis=-1).max(axis=1)
+    assert jerk[-4:].max() <= jerk[:-4].max()
+
+
+def test_looping_in_place_holds_the_root_but_for_its_height() -> None:
+    """The root stays over one spot and still bobs."""
+    root = loop(_walk(), in_place=True).translations[:, 0]
+    np.testing.assert_allclose(root[:, [0, 2]], np.tile(root[0, [0, 2]], (len(root), 1)), atol=1e-9)
+    assert np.ptp(root[:, 1]) > 1.0
+
+
+def test_looping_keeps_the_middle_and_a_whole_turn() -> None:
+    """Frames past the blend keep their joints, and a full spin is not undone."""
+    clip = _walk()
+    looped = loop(clip, 12)
+    assert looped.n_frames == clip.n_frames - 12
+    assert_same_rotations(looped.rotations[12:, 1:], clip.rotations[12:-12, 1:])
+    angle = np.linspace(0.0, 2.0 * np.pi, 61)
+    spin = clip.rotations[:61].copy()
+    spin[:, 0] = quat.from_axis_angle(np.tile(up_vector("+y"), (61, 1)), angle)
+    spun = loop(Clip(clip.skeleton, clip.translations[:61], spin, clip.frame_time), 1)
+    turned = heading(spun.rotations[:, 0], up_vector("+y"))
+    assert np.degrees(turned[-1] - turned[0]) == pytest.approx(354.0, abs=7.0)
+
+
+def test_a_blend_that_does_not_fit_is_refused() -> None:
+    """At least one frame and at most half the clip can be blended."""
+    for blend in (0, 46):
+        with pytest.raises(BvhError, match=f"a blend of 1 to 45 frames, half the clip, got {blend}"):
+            loop(_walk(), blend)
+    with pytest.raises(BvhError, match="'up'"):
+        loop(_walk(), up="up")
+
+
+@pytest.mark.parametrize("to", ["+x", "-x", "+y", "-y", "+z", "-z"])
+def test_changing_up_turns_the_world(to: str) -> None:
+    """Heights above ground become heights along the new axis, shapes stay, End Sites come along."""
+    clip = random_clip(np.random.default_rng(8))
+    turned = convert.change_up(clip, "+y", to)
+    a, b = fk(clip), fk(turned)
+    np.testing.assert_allclose(a[..., 1], b @ up_vector(to), atol=1e-9)
+    shape = [np.linalg.norm(p[:, :, None] - p[:, None], axis=-1) for p in (a, b)]
+    np.testing.assert_allclose(shape[0], shape[1], atol=1e-9)
+    volume = [np.linalg.det(p[:, 1:4] - p[:, :1]) for p in (a, b)]
+    np.testing.assert_allclose(volume[0], volume[1], rtol=1e-6, atol=1e-6)
+    for joint, ends in end_site_positions(turned).items():
+        np.testing.assert_allclose(ends @ up_vector(to), end_site_positions(clip)[joint][:, 1], atol=1e-9)
+    back = convert.change_up(turned, to, "+y")
+    np.testing.assert_allclose(np.abs(fk(back)[..., 1]), np.abs(a[..., 1]), atol=1e-9)
+    assert_same_clip(parse_bvh(format_bvh(turned)), turned)
+
+
+@given(clip=clips(), order=st.sampled_from(ORDERS))
+def test_rotation_orders_change_and_the_motion_does_not(clip: Clip, order: str) -> None:
+    """Written in another order and read back, every rotation is the same."""
+    other = parse_bvh(format_bvh(convert.change_rotation_order(clip, order.lower())))
+    assert_same_rotations(other.rotations, clip.rotations)
+    turns = {tuple(c for c in joint if c.endswith("rotation")) for joint in other.skeleton.channels}
+    assert turns == {tuple(f"{letter}rotation" for letter in order)}
+
+
+def test_scaling_renaming_and_frame_rate() -> None:
+    """Lengths scale with all positions; names change one by one; a frame rate keeps the duration."""
+    clip = random_clip(np.random.default_rng(9), n_frames=30)
+    np.testing.assert_allclose(fk(convert.change_scale(clip, 2.54)), fk(clip) * 2.54)
+    renamed = convert.rename_joints(clip, {"Joint 0: part": "Hips"})
+    assert renamed.skeleton.names[:2] == ("Hips", "Joint 1: part")
+    faster = convert.change_fps(clip, 60.0)
+    assert faster.n_frames == 60
+    assert faster.duration == pytest.approx(clip.duration)
+    for wrong in (0.0, -1.0, float("nan")):
+        with pytest.raises(BvhError, match="above 0"):
+            convert.change_scale(clip, wrong)
+        with pytest.raises(BvhError, match="above 0"):
+            convert.change_fps(clip, wrong)
+    with pytest.raises(BvhError, match="got 'Nose'"):
+        convert.rename_joints(clip, {"Nose": "Hips"})
+    with pytest.raises(BvhError, match="two alike"):
+        convert.rename_joints(clip, {"Joint 0: part": "Joint 1: part"})
+    with pytest.raises(BvhError, match="'XXZ'"):
+        convert.change_rotation_order(clip, "xxz")
