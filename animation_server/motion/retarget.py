@@ -30,6 +30,8 @@ from animation_server.motion.rig_motion import RigMotion
 from animation_server.rig.skeleton import RigSkeleton, fk, rig_skeleton
 from bvh_tools.clip import Clip
 
+_POINT = 1e-6  # of a figure's size: limbs shorter than this would blow the root's path up beyond all measure
+
 
 @dataclass(frozen=True)
 class RetargetResult:
@@ -176,14 +178,14 @@ def _bone_turns_deg(
 
 
 def _char_to_bvh_scale(retarget: RetargetConfig, rig: RigSkeleton, body: NormalizedMotion) -> float:
-    """Ratio of the limbs' summed lengths, character to BVH (first frame); 0 when the BVH's have no length.
+    """Ratio of the limbs' summed lengths, character to BVH (first frame); 0 where the BVH's are but a point.
 
     Sums, not means: a character with four legs on a BVH with two makes longer steps, as in AnimatedDrawings.
     """
     offset = retarget.char_bvh_root_offset
     bvh = _limbs_length([np.stack([body.joint(name)[0] for name in limb]) for limb in offset.bvh_joints])
     char = _limbs_length([rig.joints_rig[[rig.index(name) for name in limb]] for limb in offset.char_joints])
-    return char / bvh if bvh > 0.0 else 0.0
+    return char / bvh if bvh > _POINT * float(np.abs(body.joints_xyz).max()) else 0.0
 
 
 def _limbs_length(limbs: list[NDArray[np.float64]]) -> float:
