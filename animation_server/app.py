@@ -50,13 +50,13 @@ def serve_app() -> Flask:
 
 def make_service(settings: Settings) -> AnimationService:
     """Wire the parts that the settings name."""
-    from animation_server.bundled import BundledRenderer
+    from animation_server.rendering import LibraryRenderer
 
     executor = make_executor(settings.render_threads)
     return AnimationService(
         client=make_inference_client(settings, executor),
         store=make_store(settings, executor),
-        renderer=BundledRenderer(),
+        renderer=LibraryRenderer(),
         executor=executor,
         decode_limits=decode_limits(settings),
         limits=PipelineLimits(settings.max_queue, settings.request_deadline_s),

@@ -11,10 +11,11 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from animation_server.admission import Admission, Deadline, SingleFlight
+from animation_server.animate import AnimationOptions, EncodedClip, Format
 from animation_server.annotate import annotate
 from animation_server.character import Character
 from animation_server.concurrency import Executor
@@ -25,6 +26,9 @@ from animation_server.storage import ObjectStore
 from animation_server.storage.keys import animation_key, drawing_id
 
 log = logging.getLogger(__name__)
+
+EXTENSIONS: dict[Format, str] = {"gif": "gif", "webp": "webp", "apng": "png"}
+"""What the files of each format are called."""
 
 
 @dataclass(frozen=True)
@@ -39,27 +43,6 @@ class MotionInfo:
     frames: int
     duration_s: float
     digest: str
-
-
-@dataclass(frozen=True)
-class Rendition:
-    """How an animation is to look.
-
-    size : longest side in pixels. max_frames : longer clips keep their duration with fewer frames.
-    format : "gif".
-    """
-
-    size: int
-    max_frames: int
-    format: str = "gif"
-
-
-@dataclass(frozen=True)
-class Clip:
-    """A finished animation as a file's bytes."""
-
-    data: bytes
-    content_type: str
 
 
 class Renderer(Protocol):
@@ -79,7 +62,7 @@ class Renderer(Protocol):
         """Do what all motions of a character share; `render` takes the result."""
         ...
 
-    def render(self, prepared: Any, motion: str, rendition: Rendition) -> Clip:
+    def render(self, prepared: Any, motion: str, options: AnimationOptions) -> EncodedClip:
         """Render one motion of a prepared character."""
         ...
 
@@ -94,7 +77,7 @@ class AnimationRequest:
 
     image: bytes
     motions: tuple[str, ...]
-    rendition: Rendition
+    options: AnimationOptions
 
 
 @dataclass(frozen=True)
@@ -193,17 +176,16 @@ class AnimationService:
             )
 
     def _keys(self, drawing: str, request: AnimationRequest) -> dict[str, str]:
-        rendition = request.rendition
         decides = {
-            "size": rendition.size,
-            "max_frames": rendition.max_frames,
+            **asdict(request.options),
             "working_size": self._decode_limits.working_size,
             "models": self.client.version(),
             "renderer": self.renderer.version,
         }
+        extension = EXTENSIONS[request.options.format]
         return {
             name: animation_key(
-                drawing, name, decides | {"motion": self.renderer.motions[name].digest}, rendition.format
+                drawing, name, decides | {"motion": self.renderer.motions[name].digest}, extension
             )
             for name in request.motions
         }
@@ -226,7 +208,7 @@ class AnimationService:
         def render(motion: str) -> None:
             deadline.check()
             with times.stage("render"):
-                clip = self.renderer.render(prepared, motion, request.rendition)
+                clip = self.renderer.render(prepared, motion, request.options)
             with times.stage("store"):
                 self.store.put(keys[motion], clip.data, clip.content_type)
 

@@ -104,9 +104,7 @@ class Settings:
         ("dab", "jumping", "zombie"), "Motions rendered when a request names none, separated by commas"
     )
     max_motions: int = _setting(12, "Most motions in one request", minimum=1)
-    size: int = _setting(
-        400, "Longest side of an animation in pixels unless the request says otherwise", minimum=16
-    )
+    size: int = _setting(400, "Side of an animation in pixels unless the request says otherwise", minimum=16)
     max_size: int = _setting(1024, "Largest side a request may ask for", minimum=16)
     frames: int = _setting(150, "Most frames of an animation unless the request says otherwise", minimum=2)
     max_frames: int = _setting(600, "Most frames a request may ask for", minimum=2)

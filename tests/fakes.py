@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from animation_server.animate import AnimationOptions, EncodedClip
 from animation_server.character import Character
 from animation_server.inference.contract import COCO_KEYPOINTS, Detection, Pose
-from animation_server.pipeline import Clip, MotionInfo, Rendition
+from animation_server.pipeline import MotionInfo
 from tests.figures import KEYPOINTS, SIZE, draw_figure
 
 COCO_TO_OURS = {"wrist": "hand", "ankle": "foot"}
@@ -81,7 +82,7 @@ class CountingRenderer:
         }
     )
     before_render: Callable[[], None] = lambda: None
-    rendered: list[tuple[str, Rendition]] = field(default_factory=list)
+    rendered: list[tuple[str, AnimationOptions]] = field(default_factory=list)
     prepared: int = 0
     threads: set[int] = field(default_factory=set)
 
@@ -89,12 +90,12 @@ class CountingRenderer:
         self.prepared += 1
         return character
 
-    def render(self, prepared: Any, motion: str, rendition: Rendition) -> Clip:
+    def render(self, prepared: Any, motion: str, options: AnimationOptions) -> EncodedClip:
         assert isinstance(prepared, Character)
         self.before_render()
         self.threads.add(threading.get_ident())
-        self.rendered.append((motion, rendition))
-        return Clip(GIF, "image/gif")
+        self.rendered.append((motion, options))
+        return EncodedClip(GIF, "image/gif", 1, 1, 1, 1.0)
 
     def warm_up(self) -> None:
         pass

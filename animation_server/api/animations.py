@@ -8,11 +8,12 @@ from flask import Blueprint, Response, jsonify, request
 from pydantic import ValidationError
 from werkzeug.datastructures import MultiDict
 
+from animation_server.animate import AnimationOptions
 from animation_server.api.errors import invalid
 from animation_server.api.models import (
     MOBILE_MOTIONS,
-    AnimationOptions,
     Animations,
+    AnimationWishes,
     MobileRequest,
     MotionAnswer,
     Motions,
@@ -20,7 +21,7 @@ from animation_server.api.models import (
 from animation_server.api.parts import current_parts
 from animation_server.api.request_log import note
 from animation_server.errors import InputError
-from animation_server.pipeline import AnimationRequest, AnimationResult, Rendition
+from animation_server.pipeline import AnimationRequest, AnimationResult
 
 blueprint = Blueprint("animations", __name__)
 
@@ -31,7 +32,7 @@ _HOW = "Send the image as the multipart field 'image', or as the body itself wit
 def create_animations() -> Response:
     """Animate an image that comes as a multipart field or as the body itself."""
     image, fields = _read_upload()
-    result = _animate(image, _parse_options(fields))
+    result = _animate(image, _parse_wishes(fields))
     return jsonify(Animations(id=result.id, animations=result.urls).model_dump())
 
 
@@ -52,7 +53,7 @@ def create_mobile_animations() -> Response:
         raise InputError(
             "file: expected an image in base64, came other characters.", code="invalid_request", status=422
         ) from exc
-    return jsonify(_animate(image, AnimationOptions(motions=MOBILE_MOTIONS)).urls)
+    return jsonify(_animate(image, AnimationWishes(motions=MOBILE_MOTIONS)).urls)
 
 
 @blueprint.get("/v1/motions")
@@ -79,30 +80,35 @@ def _read_upload() -> tuple[bytes, MultiDict[str, str]]:
     )
 
 
-def _parse_options(fields: MultiDict[str, str]) -> AnimationOptions:
+def _parse_wishes(fields: MultiDict[str, str]) -> AnimationWishes:
     values: dict[str, Any] = fields.to_dict()
     if "motions" in fields:
         values["motions"] = fields.getlist("motions")
     try:
-        return AnimationOptions.model_validate(values)
+        return AnimationWishes.model_validate(values)
     except ValidationError as exc:
         raise invalid(exc) from exc
 
 
-def _animate(image: bytes, options: AnimationOptions) -> AnimationResult:
+def _animate(image: bytes, wishes: AnimationWishes) -> AnimationResult:
     """Apply the settings' defaults and limits, then run the service."""
     parts = current_parts()
     settings = parts.settings
-    motions = options.motions or settings.motions
+    motions = wishes.motions or settings.motions
     _check_limit("motions", len(motions), settings.max_motions)
     if not image:
         raise InputError("Expected an image, came no bytes at all.", code="empty_image")
-    rendition = Rendition(
-        size=_check_limit("size", options.size or settings.size, settings.max_size),
-        max_frames=_check_limit("frames", options.frames or settings.frames, settings.max_frames),
-        format=options.format,
+    size = wishes.size or (settings.size, settings.size)
+    look = AnimationOptions(
+        size=(
+            _check_limit("size", size[0], settings.max_size),
+            _check_limit("size", size[1], settings.max_size),
+        ),
+        format=wishes.format,
+        max_frames=_check_limit("frames", wishes.frames or settings.frames, settings.max_frames),
+        background=wishes.background,
     )
-    result = parts.service.animate(AnimationRequest(image, motions, rendition))
+    result = parts.service.animate(AnimationRequest(image, motions, look))
     stages_ms = {stage: round(seconds * 1000, 1) for stage, seconds in result.stages_s.items()}
     note(motions=len(motions), stages_ms=stages_ms)
     return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, field_validator
@@ -11,18 +12,21 @@ from pydantic import BaseModel, ConfigDict, Field, StrictStr, field_validator
 MOBILE_MOTIONS = ("dab", "jumping", "zombie")
 """What the original mobile contract answers with, whatever the settings say."""
 
+_Side = Annotated[int, Field(ge=16)]
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _URL_SAFE_TO_STANDARD = str.maketrans("-_", "+/")
 
 
-class AnimationOptions(BaseModel):
+class AnimationWishes(BaseModel):
     """The fields beside the image of POST /v1/animations. None: as the server's settings say."""
 
     model_config = ConfigDict(extra="forbid")
 
     motions: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
-    size: Annotated[int, Field(ge=16)] | None = None
+    size: tuple[_Side, _Side] | None = None
     frames: Annotated[int, Field(ge=2)] | None = None
-    format: Literal["gif"] = "gif"
+    format: Literal["gif", "webp", "apng"] = "gif"
+    background: tuple[int, int, int] | None = None
 
     @field_validator("motions", mode="before")
     @classmethod
@@ -32,6 +36,27 @@ class AnimationOptions(BaseModel):
             return came
         names = [name.strip() for entry in came for name in entry.split(",")]
         return tuple(dict.fromkeys(name for name in names if name))
+
+    @field_validator("size", mode="before")
+    @classmethod
+    def _split_size(cls, came: Any) -> Any:
+        """Take "WIDTHxHEIGHT", or one number for a square."""
+        if not isinstance(came, str):
+            return came
+        sides = came.split("x")
+        return sides * 2 if len(sides) == 1 else sides
+
+    @field_validator("background", mode="before")
+    @classmethod
+    def _read_colour(cls, came: Any) -> Any:
+        """Take "#RRGGBB" or "transparent"."""
+        if not isinstance(came, str):
+            return came
+        if came == "transparent":
+            return None
+        if not _COLOUR.fullmatch(came):
+            raise ValueError('expected "transparent" or a colour as "#RRGGBB"')
+        return tuple(bytes.fromhex(came[1:]))
 
 
 class Animations(BaseModel):

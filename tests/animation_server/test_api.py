@@ -21,10 +21,11 @@ from flask.testing import FlaskClient
 from PIL import Image
 from werkzeug.test import TestResponse
 
+from animation_server.animate import AnimationOptions
 from animation_server.app import create_app, decode_limits
 from animation_server.concurrency import ThreadExecutor
 from animation_server.errors import InferenceTimeoutError, InferenceUnavailableError, StorageError
-from animation_server.pipeline import AnimationService, PipelineLimits, Rendition
+from animation_server.pipeline import AnimationService, PipelineLimits
 from animation_server.settings import Settings
 from animation_server.storage.local import LocalStore
 from tests.animation_server.test_drawing import png_header
@@ -141,14 +142,18 @@ def test_defaults_come_from_the_settings(start: Start) -> None:
     """Without fields, the operator's motions, size and frames are used."""
     server = start(Settings(motions=("jumping",), size=222, frames=33))
     assert set(server.post().get_json()["animations"]) == {"jumping"}
-    assert server.renderer.rendered == [("jumping", Rendition(222, 33))]
+    assert server.renderer.rendered == [("jumping", AnimationOptions((222, 222), max_frames=33))]
 
 
 def test_options_reach_the_renderer(server: Server) -> None:
     """Size and frames of the request go before the settings'; motions may be repeated fields."""
-    response = server.post(motions=["dab", "jumping,dab"], size="128", frames="20", format="gif")
+    response = server.post(
+        motions=["dab", "jumping,dab"], size="128x96", frames="20", format="webp", background="#ff8000"
+    )
     assert list(response.get_json()["animations"]) == ["dab", "jumping"]
-    assert sorted(server.renderer.rendered) == [("dab", Rendition(128, 20)), ("jumping", Rendition(128, 20))]
+    look = AnimationOptions((128, 96), "webp", max_frames=20, background=(255, 128, 0))
+    assert sorted(server.renderer.rendered, key=str) == [("dab", look), ("jumping", look)]
+    assert response.get_json()["animations"]["dab"].endswith(".webp")
 
 
 @pytest.mark.parametrize("head", ["", "data:image/png;base64,"])
@@ -271,6 +276,9 @@ def test_refuses_bad_images(server: Server, image: bytes, status: int, code: str
         ({"frames": "1e9"}, "invalid_request", "frames"),
         ({"frames": "100000"}, "over_limit", "frames: expected at most 600"),
         ({"format": "tiff"}, "invalid_request", "format"),
+        ({"size": "400x"}, "invalid_request", "size"),
+        ({"size": "400x9000"}, "over_limit", "size: expected at most 1024, came 9000"),
+        ({"background": "red"}, "invalid_request", "background"),
         ({"motion": "dab"}, "invalid_request", "motion"),
     ],
 )

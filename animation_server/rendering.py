@@ -1,0 +1,117 @@
+"""Characters set in motion by the bundled motions: retarget, deform, draw, encode."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import bvh_tools
+from animation_server.animate import AnimationOptions, EncodedClip, Progress, animate_puppet, prepare
+from animation_server.character import Character, humanoid_skeleton
+from animation_server.motion.library import Motion, list_motions
+from animation_server.motion.retarget import RetargetResult, retarget
+from animation_server.pipeline import MotionInfo
+from animation_server.render.puppet import Puppet
+
+# What decides how a frame looks: the packages and modules whose source makes the renderer's version.
+_PARTS = (
+    "animate.py", "annotate.py", "character.py", "drawing.py", "segment.py",
+    "encode", "motion", "render", "rig",
+)  # fmt: skip
+
+_WARM_UP_JOINTS = {
+    "nose": (60, 25), "left_shoulder": (75, 50), "right_shoulder": (45, 50), "left_elbow": (95, 55),
+    "right_elbow": (25, 55), "left_hand": (112, 60), "right_hand": (8, 60), "left_hip": (70, 90),
+    "right_hip": (50, 90), "left_knee": (72, 120), "right_knee": (48, 120), "left_foot": (74, 152),
+    "right_foot": (46, 152),
+}  # fmt: skip
+
+
+def set_in_motion(character: Character, motion: Motion) -> RetargetResult:
+    """Retarget a motion onto a character."""
+    height, width = character.texture.shape[:2]
+    return retarget(motion.clip, motion.config, motion.retarget, character.skeleton, (height, width))
+
+
+@dataclass(frozen=True)
+class PreparedCharacter:
+    """A character and the puppet made of it, which all its motions share."""
+
+    character: Character
+    puppet: Puppet
+
+
+class LibraryRenderer:
+    """Renders the bundled motions; implements pipeline.Renderer."""
+
+    @property
+    def version(self) -> str:
+        """See Renderer; a digest of the source that draws, so that no one need remember to raise a number."""
+        return _source_digest()
+
+    @cached_property
+    def motions(self) -> Mapping[str, MotionInfo]:
+        """See Renderer."""
+        return {
+            motion.name: MotionInfo(motion.name, motion.n_frames, motion.duration, motion_digest(motion))
+            for motion in self._library.values()
+        }
+
+    def prepare(self, character: Character) -> PreparedCharacter:
+        """See Renderer."""
+        return PreparedCharacter(character, prepare(character))
+
+    def render(
+        self,
+        prepared: PreparedCharacter,
+        motion: str,
+        options: AnimationOptions,
+        progress: Progress | None = None,
+    ) -> EncodedClip:
+        """See Renderer. progress : called after each frame."""
+        moved = set_in_motion(prepared.character, self._library[motion])
+        return animate_puppet(prepared.puppet, moved.motion, options, progress)
+
+    def warm_up(self) -> None:
+        """See Renderer."""
+        mask = np.zeros((160, 120), dtype=np.uint8)
+        for x, y in _WARM_UP_JOINTS.values():
+            cv2.line(mask, (60, 70), (x, y), 1, 12)
+        texture = np.full((160, 120, 3), 128, dtype=np.uint8)
+        joints = {name: (float(x), float(y)) for name, (x, y) in _WARM_UP_JOINTS.items()}
+        prepared = self.prepare(Character(texture, mask.astype(bool), humanoid_skeleton(joints)))
+        motion = min(self.motions.values(), key=lambda m: m.frames)
+        self.render(prepared, motion.name, AnimationOptions(size=(64, 64), max_frames=4))
+
+    @cached_property
+    def _library(self) -> Mapping[str, Motion]:
+        return {motion.name: motion for motion in list_motions()}
+
+
+def motion_digest(motion: Motion) -> str:
+    """Digest everything that decides how a motion moves; the same wherever its files lie."""
+    clip = motion.clip
+    # Paths differ from machine to machine; what they lead to is digested itself.
+    config = replace(motion.config, filepath=Path(), retarget=None)
+    digest = hashlib.sha256(repr((clip.skeleton, clip.frame_time, config, motion.retarget)).encode())
+    for array in (clip.skeleton.parents, clip.skeleton.offsets, clip.translations, clip.rotations):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def _source_digest() -> str:
+    package = Path(__file__).parent
+    files = [file for part in _PARTS for file in (package / part).rglob("*.py")]
+    files += [package / part for part in _PARTS if part.endswith(".py")]
+    files += [Path(__file__), *Path(bvh_tools.__file__).parent.rglob("*.py")]
+    digest = hashlib.sha256()
+    for file in sorted(files):
+        digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]
