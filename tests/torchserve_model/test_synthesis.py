@@ -110,7 +110,7 @@ def test_crops_hold_one_figure_that_fills_them(crops: list[Sheet]) -> None:
 
 
 def test_left_is_at_the_right_of_the_picture() -> None:
-    """Figures face us: on average, and nearly always for the hips, their left side is at the image's right."""
+    """Figures face us: nearly always, their left side is at the image's right."""
     shoulders, hips = [], []
     for seed in range(150):
         rng = np.random.default_rng(seed)
@@ -122,7 +122,7 @@ def test_left_is_at_the_right_of_the_picture() -> None:
 
 
 def test_mask_covers_the_ink() -> None:
-    """Whatever ink a figure leaves on an empty page lies within its mask or at its rim, and the box holds it."""
+    """The ink that a figure leaves on an empty page lies within its mask, and within its bounds."""
     for seed in range(40):
         rng = np.random.default_rng(seed)
         drawn = draw_figure(rng, families.PAPER_MIX, medium.paper_medium(rng))

@@ -11,7 +11,7 @@ from torchserve_model.synthesis.pose import SIGNS, Pose
 from torchserve_model.synthesis.sketch import Sketch
 
 
-def draw_behind(sketch: Sketch, plan: BodyPlan, pose: Pose, head: Points) -> None:
+def draw_behind(sketch: Sketch, plan: BodyPlan, pose: Pose) -> None:
     """Now and then wings, a cape or a tail, before the body covers their roots."""
     rng = sketch.rng
     fill = sketch.medium.palette(rng) if sketch.wants_fill() else None
@@ -68,12 +68,15 @@ def draw_held(sketch: Sketch, hands: Points, plan: BodyPlan) -> None:
     if kind == "stick":
         lean = rng.normal(0, 0.06)
         sketch.line(
-            curves.polyline(at + (lean, -rng.uniform(0.05, 0.3)), at - (lean, -rng.uniform(0.05, 0.3))),
+            curves.polyline(
+                at + curves.vector(lean, -rng.uniform(0.05, 0.3)),
+                at - curves.vector(lean, -rng.uniform(0.05, 0.3)),
+            ),
             width=1.3,
         )
     elif kind == "flower":
         top = at + np.array([sign * rng.uniform(0.0, 0.06), -rng.uniform(0.07, 0.16)])
-        sketch.line(curves.polyline(at + (0.0, 0.03), top))
+        sketch.line(curves.polyline(at + curves.vector(0.0, 0.03), top))
         for angle in np.linspace(0, 2 * np.pi, int(rng.integers(4, 7)), endpoint=False):
             sketch.shape(
                 curves.arc(top + 0.022 * np.array([np.cos(angle), np.sin(angle)]), 0.016, 0.016, count=12),
@@ -82,7 +85,7 @@ def draw_held(sketch: Sketch, hands: Points, plan: BodyPlan) -> None:
     elif kind == "balloon":
         top = at + np.array([sign * rng.uniform(0.02, 0.12), -rng.uniform(0.15, 0.35)])
         sketch.line(curves.bow(at, (at + top) / 2 + np.array([0.015, 0.0]), top))
-        sketch.shape(curves.arc(top - (0.0, 0.07), 0.055, 0.07, count=24), fill=fill)
+        sketch.shape(curves.arc(top - curves.vector(0.0, 0.07), 0.055, 0.07, count=24), fill=fill)
     elif kind == "bag":
         w, h = rng.uniform(0.03, 0.06), rng.uniform(0.04, 0.08)
         sketch.shape(at + np.array([(-w, 0.02), (w, 0.02), (w, 0.02 + h), (-w, 0.02 + h)]), fill=fill)

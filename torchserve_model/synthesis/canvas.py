@@ -15,7 +15,7 @@ Image = NDArray[np.uint8]
 
 _SHIFT = 4
 _RASTER = 512
-"""Pixels that a page is drawn at, at least; thin lines come out grey after reduction, as cameras and resizing make them."""
+"""About how many pixels a page is drawn at: thin lines turn grey when reduced, as cameras make them."""
 MASK_MARGIN_PX = 1.0
 """Added to a line's width in the mask (final pixels), so that its antialiased rim belongs to the figure."""
 

@@ -55,15 +55,14 @@ def draw_crop(rng: np.random.Generator, size: int = 192) -> Sheet:
 
 
 def _outline_points(drawn: DrawnFigure) -> NDArray[np.float64]:
-    return np.concatenate([
-        mark.points + side for mark in drawn.marks if mark.in_mask for side in (-mark.width / 2, mark.width / 2)
-    ])  # fmt: skip
+    marks = [mark for mark in drawn.marks if mark.in_mask]
+    return np.concatenate([mark.points + side * mark.width for mark in marks for side in (-0.5, 0.5)])
 
 
 def _window(
     rng: np.random.Generator, drawn: DrawnFigure, bent: Matrix, size: int
 ) -> tuple[Matrix, tuple[int, int]]:
-    """The similarity from the (tilted) figure frame to the crop, and the crop's width and height in pixels."""
+    """The similarity from the (tilted) figure frame to the crop, and the crop's width and height."""
     points = cv2.perspectiveTransform(_outline_points(drawn)[None], bent)[0]
     low, high = points.min(axis=0), points.max(axis=0)
     margins = np.clip(_MARGIN + _MARGIN_DEVIATION * rng.normal(size=(2, 2)), -0.05, 0.2) * (high - low).max()
@@ -75,7 +74,7 @@ def _window(
 
 
 def _similar(drawn: DrawnFigure, size: int) -> Matrix:
-    """Figure units to a page on which the figure has the size that it will have in the crop, and room about it."""
+    """Figure units to a page on which the figure is about as large as in the crop, with room about it."""
     points = _outline_points(drawn)
     low, high = points.min(axis=0), points.max(axis=0)
     scale = 0.88 * size / float((high - low).max())

@@ -15,6 +15,11 @@ def polyline(*points: tuple[float, float] | NDArray[np.float64]) -> Points:
     return np.array(points, dtype=np.float64)
 
 
+def vector(x: float, y: float) -> Points:
+    """One offset."""
+    return np.array([x, y], dtype=np.float64)
+
+
 def resample(points: Points, count: int) -> Points:
     """`count` points evenly spaced by arc length along a polyline."""
     steps = np.hypot(*np.diff(points, axis=0).T)

@@ -32,7 +32,16 @@ _HANDS = {
     "balloons": 0.8,
     "loop": 0.6,
 }
-_FEET = {"none": 2.0, "line": 2.0, "oval": 3.5, "boot": 1.5, "triangle": 0.6, "toes": 0.8, "claws": 0.4}
+_FEET = {
+    "none": 2.0,
+    "line": 2.0,
+    "oval": 3.5,
+    "boot": 1.5,
+    "triangle": 0.6,
+    "toes": 0.8,
+    "claws": 0.4,
+    "loop": 0.5,
+}
 _BODIES = {
     "box": 2.5, "trapezoid": 1.5, "wedge": 1.3, "ellipse": 2.5, "squircle": 1.8, "bean": 1.5, "pear": 1.5,
     "hourglass": 0.8, "cone": 0.5, "coat": 0.6, "heart": 0.15, "egg": 0.6,
@@ -98,7 +107,8 @@ def _stick(rng: np.random.Generator) -> BodyPlan:
 def _crude(rng: np.random.Generator) -> BodyPlan:
     """What a finger draws on a screen in ten seconds: a body of a few lines, limbs of one each."""
     torso = pick(rng, {
-        "line": 2.0, "box": 4.0, "triangle": 2.0, "trapezoid": 1.2, "cone": 1.0, "ellipse": 1.4, "wedge": 0.8, "squircle": 0.6,
+        "line": 2.0, "box": 4.0, "triangle": 2.0, "trapezoid": 1.2, "cone": 1.0, "ellipse": 1.4,
+        "wedge": 0.8, "squircle": 0.6,
     })  # fmt: skip
     torso_w = rng.uniform(0.022, 0.07) if rng.random() < 0.5 else rng.uniform(0.06, 0.15)
     if torso in ("triangle", "cone"):
@@ -188,7 +198,8 @@ def _tadpole(rng: np.random.Generator) -> BodyPlan:
         head_ry=0.0,
         neck=0.0,
         torso=pick(rng, {
-            "ellipse": 5.0, "squircle": 1.5, "egg": 1.0, "box": 1.0, "ghost": 0.6, "bean": 0.6, "triangle": 0.5, "heart": 0.3,
+            "ellipse": 5.0, "squircle": 1.5, "egg": 1.0, "box": 1.0, "ghost": 0.6, "bean": 0.6,
+            "triangle": 0.5, "heart": 0.3,
         }),
         torso_h=rng.uniform(0.4, 0.7),
         torso_w=rng.uniform(0.15, 0.36),

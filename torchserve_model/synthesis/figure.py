@@ -13,12 +13,15 @@ from torchserve_model.synthesis.belongings import draw_behind, draw_held
 from torchserve_model.synthesis.clothes import draw_cover
 from torchserve_model.synthesis.curves import Points
 from torchserve_model.synthesis.families import Mix, sample_plan
-from torchserve_model.synthesis.head import draw_ears, draw_face, draw_hair, draw_hat, head_outline
-from torchserve_model.synthesis.limbs import draw_foot, draw_hand, draw_limb, limb_outline, limb_path
-from torchserve_model.synthesis.medium import Colour, Medium
+from torchserve_model.synthesis.head import draw_face, draw_head
+from torchserve_model.synthesis.headwear import draw_ears, draw_hair, draw_hat
+from torchserve_model.synthesis.limbs import draw_foot, draw_hand, draw_limb, limb_path
+from torchserve_model.synthesis.look import Labels, Look, sample_look
+from torchserve_model.synthesis.medium import Medium
+from torchserve_model.synthesis.onepiece import draw_onepiece
 from torchserve_model.synthesis.pose import SIGNS, Pose, sample_pose
 from torchserve_model.synthesis.sketch import Mark, Sketch
-from torchserve_model.synthesis.torso import draw_torso, torso_outline, union_outline
+from torchserve_model.synthesis.torso import draw_torso
 
 
 @dataclass(frozen=True)
@@ -26,44 +29,12 @@ class DrawnFigure:
     """A figure before it is placed on a page.
 
     marks : in the order in which they were laid down; figure units, about 1 high.
-    joints : (13, 2) float64 in the order of the keypoints. visible : (13,) bool, False for what was not drawn.
+    joints : (13, 2) float64 in the order of the keypoints. visible : (13,) bool, False if not drawn.
     """
 
     marks: tuple[Mark, ...]
     joints: NDArray[np.float64]
     visible: NDArray[np.bool_]
-
-
-@dataclass
-class _Labels:
-    """Joints as the drawing settles them; pairs are left, right."""
-
-    nose: Points
-    shoulders: Points
-    elbows: Points
-    hands: Points
-    hips: Points
-    knees: Points
-    feet: Points
-
-    def stacked(self) -> NDArray[np.float64]:
-        pairs = (self.shoulders, self.elbows, self.hands, self.hips, self.knees, self.feet)
-        return np.concatenate((self.nose[None], *pairs))
-
-
-@dataclass(frozen=True)
-class _Look:
-    """Decisions that hold for the whole figure."""
-
-    hide: bool
-    arms_in_front: bool
-    skin: Colour | None
-    shirt: Colour | None
-    trousers: Colour | None
-    shoes: Colour | None
-    sleeves: Colour | None
-    sleeve: float
-    trouser: float
 
 
 def draw_figure(rng: np.random.Generator, mix: Mix, medium: Medium) -> DrawnFigure:
@@ -76,14 +47,13 @@ def draw_figure(rng: np.random.Generator, mix: Mix, medium: Medium) -> DrawnFigu
         )
     pose = sample_pose(rng, plan)
     sketch = Sketch(rng, medium)
-    look = _sample_look(rng, medium)
-    labels = _Labels(np.zeros(2), pose.shoulders.copy(), pose.elbows.copy(), pose.hands.copy(),
-                     pose.hips.copy(), pose.knees.copy(), pose.feet.copy())  # fmt: skip
+    look = sample_look(rng, medium)
+    labels = Labels.of(pose)
     centre = _head_centre(rng, plan)
     visible = np.ones(13, bool)
-    draw_behind(sketch, plan, pose, centre)
+    draw_behind(sketch, plan, pose)
     if plan.family == "onepiece":
-        _draw_onepiece(sketch, plan, pose, labels, look, centre)
+        draw_onepiece(sketch, plan, pose, labels, look, centre)
     else:
         _draw_in_parts(sketch, plan, pose, labels, look, visible)
         if plan.face == "head":
@@ -97,29 +67,6 @@ def draw_figure(rng: np.random.Generator, mix: Mix, medium: Medium) -> DrawnFigu
     return _tilted(rng, DrawnFigure(tuple(sketch.marks), labels.stacked(), visible))
 
 
-def _sample_look(rng: np.random.Generator, medium: Medium) -> _Look:
-    def part(chance: float = 1.0) -> Colour | None:
-        return medium.palette(rng) if rng.random() < medium.fill_chance * chance else None
-
-    skin = medium.skin(rng) if rng.random() < medium.fill_chance * 0.6 else None
-    shirt = part()
-    sleeves = shirt if rng.random() < 0.6 else skin
-    trousers = part()
-    sleeve = rng.uniform(0.25, 0.6) if rng.random() < 0.14 else 0.0
-    trouser = rng.uniform(0.3, 0.95) if rng.random() < 0.12 else 0.0
-    return _Look(
-        hide=bool(rng.random() < 0.7),
-        arms_in_front=bool(rng.random() < 0.5),
-        skin=skin,
-        shirt=shirt,
-        trousers=trousers,
-        shoes=part(0.8),
-        sleeves=sleeves,
-        sleeve=sleeve,
-        trouser=trouser,
-    )
-
-
 def _head_centre(rng: np.random.Generator, plan: BodyPlan) -> Points:
     sink = plan.head_ry * (rng.uniform(0.0, 0.35) if plan.neck == 0.0 else 0.05)
     if plan.torso == "line":
@@ -129,7 +76,7 @@ def _head_centre(rng: np.random.Generator, plan: BodyPlan) -> Points:
 
 
 def _draw_in_parts(
-    sketch: Sketch, plan: BodyPlan, pose: Pose, labels: _Labels, look: _Look, visible: NDArray[np.bool_]
+    sketch: Sketch, plan: BodyPlan, pose: Pose, labels: Labels, look: Look, visible: NDArray[np.bool_]
 ) -> None:
     rng = sketch.rng
     legs = [side for side in (0, 1) if not _left_out(rng, visible, (7 + side, 9 + side, 11 + side))]
@@ -154,7 +101,7 @@ def _left_out(rng: np.random.Generator, visible: NDArray[np.bool_], joints: tupl
 
 
 def _draw_arms(
-    sketch: Sketch, plan: BodyPlan, pose: Pose, labels: _Labels, look: _Look, sides: list[int]
+    sketch: Sketch, plan: BodyPlan, pose: Pose, labels: Labels, look: Look, sides: list[int]
 ) -> None:
     size = max(plan.arm_w * sketch.rng.uniform(1.1, 1.7), sketch.rng.uniform(0.02, 0.04))
     for side in sides:
@@ -174,7 +121,7 @@ def _draw_arms(
 
 
 def _draw_legs(
-    sketch: Sketch, plan: BodyPlan, pose: Pose, labels: _Labels, look: _Look, sides: list[int]
+    sketch: Sketch, plan: BodyPlan, pose: Pose, labels: Labels, look: Look, sides: list[int]
 ) -> None:
     rng = sketch.rng
     size = max(plan.leg_w * rng.uniform(1.1, 1.8), rng.uniform(0.022, 0.045))
@@ -200,7 +147,7 @@ def _heading(path: Points) -> Points:
     return unit
 
 
-def _draw_neck_and_head(sketch: Sketch, plan: BodyPlan, pose: Pose, look: _Look, centre: Points) -> None:
+def _draw_neck_and_head(sketch: Sketch, plan: BodyPlan, pose: Pose, look: Look, centre: Points) -> None:
     if plan.neck > 0.0:
         bottom = centre[1] + plan.head_ry * 0.95
         if plan.torso == "line":
@@ -210,8 +157,7 @@ def _draw_neck_and_head(sketch: Sketch, plan: BodyPlan, pose: Pose, look: _Look,
             sketch.cover(curves.polyline((-w, bottom), (w, bottom), (w, 0.0), (-w, 0.0)))
             for sign in SIGNS:
                 sketch.line(curves.polyline((sign * w + centre[0], bottom), (sign * w, 0.0)))
-    outline = head_outline(sketch.rng, plan.head_shape, centre, plan.head_rx, plan.head_ry)
-    sketch.shape(outline, fill=look.skin, hide=look.hide)
+    draw_head(sketch, plan.head_shape, centre, plan.head_rx, plan.head_ry, fill=look.skin, hide=look.hide)
     draw_face(
         sketch,
         centre,
@@ -222,7 +168,7 @@ def _draw_neck_and_head(sketch: Sketch, plan: BodyPlan, pose: Pose, look: _Look,
     )
 
 
-def _dress_head(sketch: Sketch, plan: BodyPlan, centre: Points, look: _Look) -> None:
+def _dress_head(sketch: Sketch, plan: BodyPlan, centre: Points, look: Look) -> None:
     rng, rx, ry = sketch.rng, plan.head_rx, plan.head_ry
     if plan.family == "animal":
         kind = str(rng.choice(["cat", "bear", "rabbit", "horns"], p=[0.4, 0.3, 0.2, 0.1]))
@@ -240,7 +186,7 @@ def _dress_head(sketch: Sketch, plan: BodyPlan, centre: Points, look: _Look) -> 
 def _draw_body_face(sketch: Sketch, plan: BodyPlan, pose: Pose) -> Points:
     """Face of a figure whose head is its body; returns the nose."""
     rng = sketch.rng
-    level = rng.uniform(0.25, 0.6)
+    level = rng.uniform(0.25, 0.6) if rng.random() < 0.85 else rng.uniform(0.6, 0.82)
     half = float(plan.half_width(np.array([level]))[0])
     centre = np.array([0.0, level * plan.torso_h])
     size = plan.torso_h * rng.uniform(0.18, 0.4)
@@ -255,67 +201,8 @@ def _draw_body_face(sketch: Sketch, plan: BodyPlan, pose: Pose) -> Points:
         draw_ears(
             sketch, np.array([0.0, plan.torso_h * 0.45]), plan.torso_w * 0.85, plan.torso_h * 0.42, kind, None
         )
-    return centre
-
-
-def _draw_onepiece(
-    sketch: Sketch, plan: BodyPlan, pose: Pose, labels: _Labels, look: _Look, centre: Points
-) -> None:
-    """One contour about torso and limbs, and often the head."""
-    rng = sketch.rng
-    outlines = [torso_outline(rng, plan)]
-    for side in (0, 1):
-        inner = pose.shoulders[side] * np.array([0.45, 1.0])
-        arm = limb_path(inner, pose.elbows[side], pose.hands[side], bent=pose.arms_bent)
-        leg = limb_path(
-            pose.hips[side] * np.array([1.0, 0.82]), pose.knees[side], pose.feet[side], bent=pose.legs_bent
-        )
-        # joints are labelled on the limb that shows, not on the part inside the body
-        labels.elbows[side] = 0.5 * (pose.shoulders[side] + pose.hands[side]) + (
-            arm[7] - 0.5 * (arm[0] + arm[-1])
-        )
-        labels.knees[side] = leg[8]
-        outlines += [
-            limb_outline(arm, plan.arm_style, plan.arm_w),
-            limb_outline(leg, plan.leg_style, plan.leg_w),
-        ]
-        if plan.feet in ("oval", "boot") and rng.random() < 0.6:
-            toe = np.array([(pose.facing or SIGNS[side]) * plan.leg_w, 0.0])
-            outlines.append(curves.arc(leg[-1] + toe * 0.8, plan.leg_w * 1.6, plan.leg_w * 0.8, count=20))
-    fused = rng.random() < 0.35
-    head = head_outline(rng, plan.head_shape, centre, plan.head_rx, plan.head_ry)
-    if fused:
-        outlines.append(head)
-        w = plan.neck_width * 1.5
-        outlines.append(
-            curves.polyline(
-                (-w, centre[1]), (w, centre[1]), (w, 0.1 * plan.torso_h), (-w, 0.1 * plan.torso_h)
-            )
-        )
-    body = union_outline(outlines)
-    sketch.shape(body, fill=look.shirt, hide=look.hide)
-    if not fused:
-        sketch.shape(head, fill=look.skin, hide=look.hide)
-        if plan.neck > 0:
-            sketch.cover(
-                curves.polyline(
-                    (-plan.neck_width, centre[1]),
-                    (plan.neck_width, centre[1]),
-                    (plan.neck_width, 0.0),
-                    (-plan.neck_width, 0.0),
-                )
-            )
-            sketch.line(curves.polyline((0.0, centre[1] + plan.head_ry), (0.0, 0.0)))
-    draw_face(sketch, centre, plan.head_rx, plan.head_ry, pose.facing, empty_chance=0.15)
-    for side in (0, 1):
-        along = labels.hands[side] - labels.elbows[side]
-        along = along / max(float(np.hypot(*along)), 1e-9)
-        if plan.hands != "none":
-            labels.hands[side] = draw_hand(
-                sketch, plan.hands, labels.hands[side], along, plan.arm_w * 1.1, fill=look.skin, hide=False
-            )
-        labels.hands[side] = labels.hands[side] - along * plan.arm_w * 0.4
-        labels.feet[side] = labels.feet[side] - np.array([0.0, plan.leg_w * 0.3])
+    # a face at the foot of the body does not move where the figure's upper end is
+    return centre if level < 0.6 else np.array([0.0, 0.38 * plan.torso_h])
 
 
 def _tilted(rng: np.random.Generator, drawn: DrawnFigure) -> DrawnFigure:

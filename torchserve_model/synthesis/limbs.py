@@ -78,6 +78,16 @@ def draw_limb(
             sketch.shape(outline, fill=fill, hide=hide, line=line)
         return
     sketch.shape(limb_outline(path, style, half_width), fill=fill, hide=hide, line=line)
+    if sketch.rng.random() < 0.08:
+        _bands(sketch, path, half_width)
+
+
+def _bands(sketch: Sketch, path: Points, half_width: float) -> None:
+    """Stripes, cuffs and joints across a limb."""
+    across = curves.normals(path) * half_width
+    last = len(path) - 2
+    for k in sketch.rng.integers(2, last, int(sketch.rng.integers(1, 5))):
+        sketch.line(curves.polyline(path[k] - across[k], path[k] + across[k]))
 
 
 def draw_hand(
@@ -160,11 +170,17 @@ def draw_foot(
     fill: Colour | None,
     hide: bool,
 ) -> Points:
-    """Draw a foot at the leg's end; returns where it is labelled. `outward` is the sign of x the toes point to."""
+    """Draw a foot at the leg's end; returns where it is labelled. `outward`: sign of x of the toes."""
     rng = sketch.rng
     if style == "none":
         return ankle
     toe = np.array([outward, rng.normal(0, 0.12)])
+    if style == "loop":
+        heading = float(np.arctan2(toe[1], toe[0]))
+        sketch.line(
+            curves.arc(ankle + toe * size, size, size * 0.45, tilt=heading, start=np.pi, sweep=5.6, count=22)
+        )
+        return ankle + toe * size * 0.3
     if style == "line":
         sketch.line(curves.polyline(ankle, ankle + toe * size * rng.uniform(0.8, 2.4)))
         return ankle

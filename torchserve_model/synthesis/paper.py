@@ -125,5 +125,5 @@ def _show_through(rng: np.random.Generator, sheet: NDArray[np.float32]) -> None:
             cv2.LINE_AA,
             4,
         )
-    layer = cv2.GaussianBlur(layer, (0, 0), rng.uniform(0.8, 2.5))
-    sheet -= layer[:, :, None] * np.float32(rng.uniform(0.02, 0.1))
+    blurred = cv2.GaussianBlur(layer, (0, 0), rng.uniform(0.8, 2.5))
+    sheet -= blurred[:, :, None] * np.float32(rng.uniform(0.02, 0.1))

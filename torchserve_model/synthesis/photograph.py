@@ -14,7 +14,7 @@ Matrix = NDArray[np.float64]
 
 def view(rng: np.random.Generator, size: int, strength: float = 1.0) -> Matrix:
     """(3, 3) homography of page onto picture pixels: a small turn, a tilt of the camera, a shift."""
-    angle = rng.normal(0, 3.0) * strength
+    angle = rng.normal(0, 3.0 if rng.random() < 0.82 else 9.0) * strength
     turn = np.vstack((cv2.getRotationMatrix2D((size / 2, size / 2), angle, 1.0), [0, 0, 1]))
     corners = np.array([(0, 0), (size, 0), (size, size), (0, size)], np.float32)
     moved = corners + rng.normal(0, 0.022 * size * strength, (4, 2)).astype(np.float32)
@@ -41,7 +41,7 @@ def sheet_cover(size: int, corners_px: NDArray[np.float64]) -> Image:
 
 
 def surroundings(rng: np.random.Generator, picture: NDArray[np.float32], cover: Image) -> NDArray[np.float32]:
-    """Put a table, a floor or a dark void where there is no paper (`cover` 0), and the paper's shadow on it."""
+    """Put a table, a floor or a void where no paper is (`cover` 0), and the paper's shadow on it."""
     size = picture.shape[0]
     if cover.min() == 255:
         return picture
@@ -139,8 +139,8 @@ def _cast_shadow(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
         points = np.array([(edge - lean, -2), (edge + lean, 66), (90, 66), (90, -2)])
         cv2.fillPoly(small, [np.round(points).astype(np.int32)], 255)
         small = np.ascontiguousarray(np.rot90(small, int(rng.integers(4))))
-    small = cv2.GaussianBlur(small, (0, 0), rng.uniform(0.6, 7.0))
-    field = cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    soft = cv2.GaussianBlur(small, (0, 0), rng.uniform(0.6, 7.0))
+    field = cv2.resize(soft, (size, size), interpolation=cv2.INTER_LINEAR).astype(np.float32)
     return np.asarray(1.0 - field * (rng.uniform(0.1, 0.45) / 255), dtype=np.float32)
 
 

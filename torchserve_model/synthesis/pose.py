@@ -63,7 +63,7 @@ def _shoulders(rng: np.random.Generator, plan: BodyPlan) -> Points:
     t = t.clip(0.0, 0.92)
     half = plan.half_width(t)
     if plan.torso == "line":
-        half = np.full(2, rng.uniform(0.004, 0.016))
+        half = np.full(2, rng.uniform(0.004, 0.022))
     elif plan.rounded and plan.family not in ("tadpole", "thing"):
         # arms never come from the very crown of a rounded body
         t = np.maximum(t, 0.12)

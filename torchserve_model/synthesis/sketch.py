@@ -44,7 +44,7 @@ class Sketch:
     def line(
         self, points: Points, *, width: float = 1.0, colour: Colour | None = None, steady: float = 1.0
     ) -> Points:
-        """Draw along a path; returns the path as the hand took it. `width` and `steady` scale the medium's."""
+        """Draw along a path; returns it as the hand took it. `width`, `steady` scale the medium's."""
         m, rng = self.medium, self.rng
         path = self._by_hand(points, steady)
         ink = colour or m.ink
@@ -151,7 +151,9 @@ class Sketch:
 def bounds(marks: list[Mark]) -> tuple[float, float, float, float]:
     """Left, top, right, bottom of all marks, line widths included; figure units."""
     boxes = np.array([
-        (*(m.points.min(axis=0) - m.width / 2), *(m.points.max(axis=0) + m.width / 2)) for m in marks if m.in_mask
+        (*(mark.points.min(axis=0) - mark.width / 2), *(mark.points.max(axis=0) + mark.width / 2))
+        for mark in marks
+        if mark.in_mask
     ])  # fmt: skip
     left, top = boxes[:, :2].min(axis=0)
     right, bottom = boxes[:, 2:].max(axis=0)

@@ -19,10 +19,11 @@ def _bank() -> dict[str, NDArray[np.float32]]:
     for sigma in (1.0, 2.5, 8.0, 30.0):
         layer = cv2.GaussianBlur(rng.normal(size=(_SIDE, _SIDE)).astype(np.float32), (0, 0), sigma)
         octaves.append((layer / layer.std()).astype(np.float32))
-    fibre = cv2.blur(rng.normal(size=(_SIDE, _SIDE)).astype(np.float32), (61, 2))
-    fibre += 0.7 * cv2.blur(rng.normal(size=(_SIDE, _SIDE)).astype(np.float32), (161, 9)) * 4
+    fine = cv2.blur(rng.normal(size=(_SIDE, _SIDE)).astype(np.float32), (61, 2))
+    broad = cv2.blur(rng.normal(size=(_SIDE, _SIDE)).astype(np.float32), (161, 9))
+    fibre = np.asarray(fine + 2.8 * broad, dtype=np.float32)
     names = ("white", "fine", "grain", "mottle", "cloud")
-    bank = {name: layer for name, layer in zip(names, octaves, strict=True)}
+    bank = dict(zip(names, octaves, strict=True))
     bank["wood"] = (fibre / fibre.std()).astype(np.float32)
     return bank
 

@@ -64,10 +64,12 @@ def tree(sketch: Sketch, at: Points, size: float) -> None:
     rng, s = sketch.rng, size * 0.45
     w = s * rng.uniform(0.08, 0.2)
     for x in (-w, w):
-        sketch.line(curves.polyline(at + (x, -0.1 * s), at + (x * 1.2, s)))
+        sketch.line(curves.polyline(at + curves.vector(x, -0.1 * s), at + curves.vector(x * 1.2, s)))
     if rng.random() < 0.7:
         sketch.shape(
-            curves.blob(rng, at - (0.0, 0.45 * s), 0.5 * s, 0.55 * s, 0.2), fill=_fill(sketch), hide=True
+            curves.blob(rng, at - curves.vector(0.0, 0.45 * s), 0.5 * s, 0.55 * s, 0.2),
+            fill=_fill(sketch),
+            hide=True,
         )
     else:
         sketch.shape(at + s * np.array([(-0.5, 0.1), (0.0, -1.0), (0.5, 0.1)]), fill=_fill(sketch))
@@ -76,8 +78,16 @@ def tree(sketch: Sketch, at: Points, size: float) -> None:
 def flower(sketch: Sketch, at: Points, size: float) -> None:
     """A stem, leaves and petals."""
     rng, s = sketch.rng, size * 0.4
-    sketch.line(curves.bow(at, at + (rng.normal(0, 0.05) * s, 0.5 * s), at + (0.0, s)))
-    sketch.line(curves.bow(at + (0.0, 0.7 * s), at + (0.25 * s, 0.4 * s), at + (0.35 * s, 0.3 * s)))
+    sketch.line(
+        curves.bow(at, at + curves.vector(rng.normal(0, 0.05) * s, 0.5 * s), at + curves.vector(0.0, s))
+    )
+    sketch.line(
+        curves.bow(
+            at + curves.vector(0.0, 0.7 * s),
+            at + curves.vector(0.25 * s, 0.4 * s),
+            at + curves.vector(0.35 * s, 0.3 * s),
+        )
+    )
     petals = int(rng.integers(4, 8))
     fill = _fill(sketch)
     for angle in np.linspace(0, 2 * np.pi, petals, endpoint=False):
@@ -111,7 +121,11 @@ def ball(sketch: Sketch, at: Points, size: float) -> None:
     r = size * sketch.rng.uniform(0.15, 0.35)
     sketch.shape(curves.arc(at, r, r, count=26), fill=_fill(sketch))
     if sketch.rng.random() < 0.5:
-        sketch.line(curves.bow(at - (r, 0.0), at + (0.0, r * 0.4), at + (r, 0.0)))
+        sketch.line(
+            curves.bow(
+                at - curves.vector(r, 0.0), at + curves.vector(0.0, r * 0.4), at + curves.vector(r, 0.0)
+            )
+        )
 
 
 def car(sketch: Sketch, at: Points, size: float) -> None:
@@ -155,7 +169,7 @@ def writing(sketch: Sketch, at: Points, size: float) -> None:
             count = int(rng.integers(3, 6))
             letter = rng.uniform(0, 1, (count, 2)) * (width, height * (1.0 if rng.random() < 0.4 else 0.65))
             letter[:, 1] = -letter[:, 1]
-            points = letter + (x, at[1])
+            points = letter + curves.vector(x, at[1])
             sketch.line(curves.smooth(points, 1) if rng.random() < 0.6 else points, steady=0.3, width=0.8)
         x += width + height * 0.2
 

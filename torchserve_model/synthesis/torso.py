@@ -112,8 +112,8 @@ def _grain(sketch: Sketch, plan: BodyPlan) -> None:
             sketch.shape(curves.arc(np.array([x, t * h]), r, r, count=12))
     if rng.random() < 0.2:
         for f in np.linspace(-0.6, 0.6, int(rng.integers(2, 5))):
-            t = np.linspace(rng.uniform(0.05, 0.2), rng.uniform(0.5, 0.95), 12)
-            sketch.line(np.stack((f * plan.half_width(t), t * h), axis=1))
+            down = np.linspace(rng.uniform(0.05, 0.2), rng.uniform(0.5, 0.95), 12)
+            sketch.line(np.stack((f * plan.half_width(down), down * h), axis=1))
     if rng.random() < 0.15:
         for t in rng.uniform(0.1, 0.9, int(rng.integers(1, 4))):
             half = float(plan.half_width(np.array([t]))[0])
@@ -140,7 +140,7 @@ def union_outline(outlines: list[Points]) -> Points:
     for outline in outlines:
         cv2.fillPoly(raster, [np.round((outline - low) * _RASTER * 16).astype(np.int32)], 255, shift=4)
     # rounds armpits and crotches, where a pen turns
-    raster = cv2.GaussianBlur(raster, (0, 0), 1.8)
-    contours, _ = cv2.findContours((raster > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    rounded = cv2.GaussianBlur(raster, (0, 0), 1.8)
+    contours, _ = cv2.findContours((rounded > 127).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     biggest = max(contours, key=len)[:, 0].astype(np.float64)
     return biggest[::3] / _RASTER + low
