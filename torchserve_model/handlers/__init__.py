@@ -1,0 +1,1 @@
+"""TorchServe handlers: what answers a request inside a model worker."""

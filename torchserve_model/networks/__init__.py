@@ -1,0 +1,1 @@
+"""The networks, in plain PyTorch: one per file, its configuration beside it."""

@@ -1,0 +1,158 @@
+"""Pose and mask: a residual U-Net on the letterboxed crop of one figure.
+
+Letters: B batch, S input size (pixels a side), K keypoints, h = S / 4 cells a side of the heatmaps.
+Coordinates are continuous pixels of the network's input, x right and y down: the centre of the first
+pixel lies at (0.5, 0.5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from torchserve_model.networks.blocks import (
+    ConvNorm,
+    Normalise,
+    ResidualBlock,
+    Stage,
+    UpBlock,
+    cell_centres,
+    initialise,
+)
+
+HEATMAP_STRIDE = 4
+"""Input pixels per heatmap cell."""
+
+
+@dataclass(frozen=True)
+class PoseConfig:
+    """Shape of the network. Everything needed to build it again.
+
+    size : input pixels a side, a multiple of 32.
+    keypoints : joints located.
+    stem, channels : channels after the stem, and at strides 4, 8, 16 and 32.
+    blocks : residual blocks at strides 4, 8, 16 and 32 on the way down.
+    decode_radius_px : standard deviation, in input pixels, of the window around a heatmap's peak within
+        which its location is averaged and its probability counted as confidence.
+    """
+
+    size: int = 192
+    keypoints: int = 13
+    stem: int = 24
+    channels: tuple[int, int, int, int] = (48, 96, 160, 224)
+    blocks: tuple[int, int, int, int] = (2, 2, 2, 1)
+    decode_radius_px: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.size % 32:
+            raise ValueError(f"size: want a multiple of 32 pixels, got {self.size}")
+
+
+class PoseLogits(NamedTuple):
+    """What training sees, float32.
+
+    heatmaps : (B, K, h, h) logits; their softmax is where the joint may be.
+    presence : (B, K) logits of the joint being drawn at all.
+    mask : (B, S, S) logits of the pixel belonging to the figure.
+    """
+
+    heatmaps: Tensor
+    presence: Tensor
+    mask: Tensor
+
+
+class PoseNetwork(nn.Module):
+    """(B, S, S, 3) uint8 RGB to PoseLogits."""
+
+    def __init__(self, config: PoseConfig) -> None:
+        super().__init__()
+        self.config = config
+        c4, c8, c16, c32 = config.channels
+        b4, b8, b16, b32 = config.blocks
+        self.normalise = Normalise()
+        self.stem = ConvNorm(3, config.stem, stride=2)
+        self.down4 = Stage(config.stem, c4, b4)
+        self.down8 = Stage(c4, c8, b8)
+        self.down16 = Stage(c8, c16, b16)
+        self.down32 = Stage(c16, c32, b32)
+        self.up16 = UpBlock(c32, c16)
+        self.up8 = UpBlock(c16, c8)
+        self.up4 = UpBlock(c8, c4)
+        self.refine4 = ResidualBlock(c4, c4)
+        self.heatmap_head = nn.Conv2d(c4, config.keypoints, 1)
+        self.presence_head = nn.Linear(c32, config.keypoints)
+        # The mask has the input's resolution: a pencil line is a pixel or two wide there. Four logits a
+        # cell at stride 2 (Shi et al. 2016) cost a third of convolutions at stride 1; the stem, with more
+        # channels than the 12 values it sees afresh at each step, carries the detail.
+        self.mask_up2 = ConvNorm(c4, config.stem, kernel=1, relu=False)
+        self.mask_refine2 = ConvNorm(config.stem, config.stem)
+        self.mask_head = nn.Conv2d(config.stem, 4, 3, padding=1)
+        initialise(self)
+        nn.init.normal_(self.heatmap_head.weight, std=0.01)  # start from "anywhere"
+
+    def forward(self, images: Tensor) -> PoseLogits:
+        """(B, S, S, 3) uint8 RGB; see PoseLogits."""
+        x2 = self.stem(self.normalise(images, self.heatmap_head.weight))  # (B, stem, S/2, S/2)
+        x4 = self.down4(x2)
+        x8 = self.down8(x4)
+        x16 = self.down16(x8)
+        x32 = self.down32(x16)
+        up = self.up8(self.up16(x32, x16), x8)
+        y4 = self.refine4(self.up4(up, x4))  # (B, c4, S/4, S/4)
+        m2 = functional.interpolate(self.mask_up2(y4), scale_factor=2.0, mode="nearest")
+        m2 = self.mask_refine2(functional.relu(m2 + x2))  # (B, stem, S/2, S/2)
+        mask = functional.pixel_shuffle(self.mask_head(m2), 2)  # (B, 1, S, S)
+        return PoseLogits(
+            heatmaps=self.heatmap_head(y4).float(),
+            presence=self.presence_head(x32.mean(dim=(2, 3))).float(),
+            mask=mask.squeeze(1).float(),
+        )
+
+
+class PoseDecoder(nn.Module):
+    """The network with its post-processing: what is exported."""
+
+    def __init__(self, network: PoseNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, S, S, 3) uint8 RGB to keypoints and mask.
+
+        keypoints : (B, K, 3) float32: x, y in input pixels, confidence 0 to 1.
+        mask : (B, S, S) float32, probability of the pixel belonging to the figure.
+        """
+        logits = self.network(images)
+        keypoints = decode_heatmaps(logits.heatmaps, self.network.config.decode_radius_px)
+        confidence = keypoints[..., 2:] * logits.presence.sigmoid().unsqueeze(-1)
+        return torch.cat([keypoints[..., :2], confidence], dim=-1), logits.mask.sigmoid()
+
+
+def decode_heatmaps(heatmaps: Tensor, radius_px: float) -> Tensor:
+    """Locate each joint by a soft-argmax around the heatmap's peak.
+
+    A soft-argmax over the whole map (Sun et al. 2018) falls between two places when both are likely; a
+    Gaussian window about the peak keeps the better one at sub-cell precision. The probability within the
+    window is how sure the network is.
+
+    heatmaps : (B, K, h, w) float32 logits.
+    Returns (B, K, 3) float32: x, y in input pixels, probability 0 to 1.
+    """
+    height, width = heatmaps.shape[-2:]
+    xs, ys = cell_centres(heatmaps, HEATMAP_STRIDE)
+    probability = heatmaps.flatten(2).softmax(dim=-1)  # (B, K, h * w)
+    peak = probability.argmax(dim=-1)
+    dx = xs - xs[peak % width].unsqueeze(-1)  # (B, K, w)
+    dy = ys - ys[torch.div(peak, width, rounding_mode="floor")].unsqueeze(-1)  # (B, K, h)
+    window_x = (-0.5 * (dx / radius_px) ** 2).exp()
+    window_y = (-0.5 * (dy / radius_px) ** 2).exp()
+    window = (window_y.unsqueeze(-1) * window_x.unsqueeze(-2)).flatten(2)
+    near = (probability * window).view(-1, heatmaps.shape[1], height, width)  # (B, K, h, w)
+    mass = near.sum(dim=(2, 3))
+    x = (near.sum(dim=2) * xs).sum(dim=-1) / mass
+    y = (near.sum(dim=3) * ys).sum(dim=-1) / mass
+    return torch.stack([x, y, mass], dim=-1)

@@ -1,0 +1,248 @@
+"""From images to boxes, joints and masks. Imports no torch of its own accord.
+
+What happens before and after the networks exists here once, for the server that runs them in its own process
+and for the TorchServe handlers alike; they differ in the backend.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from torchserve_model.letterbox import Letterbox
+
+WEIGHTS_DIR = Path(__file__).parent / "weights"
+MODELS_FILE = "models.json"
+
+KEYPOINT_NAMES = (
+    "nose", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_hand", "right_hand",
+    "left_hip", "right_hip", "left_knee", "right_knee", "left_foot", "right_foot",
+)  # fmt: skip
+"""The network's own keypoints; left and right are the figure's own."""
+
+COCO_FROM_KEYPOINTS = (0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)
+"""COCO's seventeen keypoints from the thirteen: a drawing's eyes and ears stand in for by its nose."""
+
+_FLIPPED = (0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11)
+
+BBox = tuple[float, float, float, float]
+
+
+class Backend(Protocol):
+    """One network with its weights, wherever it runs.
+
+    size : pixels a side of its square input.
+    """
+
+    size: int
+
+    def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """(B, size, size, 3) uint8 RGB to the network's two outputs."""
+        ...
+
+
+class OnnxBackend:
+    """A network in ONNX Runtime, on the CPU."""
+
+    def __init__(self, path: Path, *, intra_op_num_threads: int = 0) -> None:
+        """Load the weights. intra_op_num_threads : threads a call uses, 0 for as many as there are cores."""
+        if not path.exists():
+            raise FileNotFoundError(
+                f"{path}: want a network's weights, found no file; "
+                "make them with python -m torchserve_model.export"
+            )
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = intra_op_num_threads
+        # Threads that spin while they wait take the cores that the renderer needs.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = onnxruntime.InferenceSession(
+            str(path), sess_options=options, providers=["CPUExecutionProvider"]
+        )
+        self._input = self._session.get_inputs()[0].name
+        self.size = int(self._session.get_inputs()[0].shape[1])
+
+    def run(self, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """See Backend."""
+        first, second = self._session.run(None, {self._input: images})
+        return first, second
+
+
+@dataclass(frozen=True)
+class DetectorOptions:
+    """How boxes are chosen.
+
+    score_threshold : boxes with a lower score are no figures.
+    iou_threshold : of two boxes that overlap more, the better stays.
+    inside_threshold : likewise when more than this part of the smaller box lies in the other: a hand or a
+        face is not a second figure.
+    """
+
+    score_threshold: float = 0.3
+    iou_threshold: float = 0.5
+    inside_threshold: float = 0.8
+
+
+class FigureDetector:
+    """Finds the drawn figures on sheets."""
+
+    def __init__(self, backend: Backend, options: DetectorOptions = DetectorOptions()) -> None:
+        self._backend, self._options = backend, options
+
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[tuple[BBox, float]]]:
+        """For each (H, W, 3) uint8 RGB image its figures, best first: box in image pixels, score 0 to 1."""
+        if not images:
+            return []
+        letterboxes = [_letterbox(image, self._backend.size) for image in images]
+        squares = [box.apply(image) for box, image in zip(letterboxes, images, strict=True)]
+        boxes, scores = self._backend.run(np.stack(squares))
+        return [self._choose(*found) for found in zip(letterboxes, boxes, scores, strict=True)]
+
+    def _choose(
+        self, letterbox: Letterbox, boxes: NDArray[np.float32], scores: NDArray[np.float32]
+    ) -> list[tuple[BBox, float]]:
+        likely = scores >= self._options.score_threshold
+        in_image = letterbox.boxes_to_image(boxes[likely])
+        has_area = (in_image[:, 2:] > in_image[:, :2]).all(axis=1)
+        in_image, likely_scores = in_image[has_area], scores[likely][has_area]
+        kept = suppress(in_image, likely_scores, self._options.iou_threshold, self._options.inside_threshold)
+        return [(_bbox(in_image[index]), float(likely_scores[index])) for index in kept]
+
+
+class PoseEstimator:
+    """Locates the joints and the mask of the figure that fills a crop."""
+
+    def __init__(self, backend: Backend, *, flip: bool = False) -> None:
+        """Flip : ask about the mirrored crop too and merge; costs twice the time."""
+        self._backend, self._flip = backend, flip
+
+    def estimate_pose(
+        self, crops: Sequence[NDArray[np.uint8]]
+    ) -> list[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+        """For each (H, W, 3) uint8 RGB crop its keypoints and mask.
+
+        keypoints : (17, 3) float64 in COCO's order: x, y in crop pixels, score 0 to 1.
+        mask : (H, W) bool, True on the figure.
+        """
+        if not crops:
+            return []
+        letterboxes = [_letterbox(crop, self._backend.size) for crop in crops]
+        squares = np.stack([box.apply(crop) for box, crop in zip(letterboxes, crops, strict=True)])
+        keypoints, masks = self._backend.run(squares)
+        if self._flip:
+            mirrored_keypoints, mirrored_masks = self._backend.run(np.ascontiguousarray(squares[:, :, ::-1]))
+            keypoints = merge_flipped(keypoints, mirrored_keypoints, self._backend.size)
+            masks = (masks + mirrored_masks[:, :, ::-1]) / 2.0
+        return [self._to_crop(*found) for found in zip(letterboxes, keypoints, masks, strict=True)]
+
+    @staticmethod
+    def _to_crop(
+        letterbox: Letterbox, keypoints: NDArray[np.float32], mask: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        limit = np.array([letterbox.image_hw[1], letterbox.image_hw[0]], dtype=np.float64)
+        points = np.clip(letterbox.points_to_image(keypoints[:, :2]), 0.0, limit)
+        scored = np.concatenate([points, keypoints[:, 2:].astype(np.float64)], axis=1)
+        return scored[list(COCO_FROM_KEYPOINTS)], letterbox.map_to_image(mask) > 0.5
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """Both networks in this process.
+
+    version : of the weights; differs whenever an answer may.
+    """
+
+    detector: FigureDetector
+    pose: PoseEstimator
+    version: str
+
+    @classmethod
+    def load(
+        cls, weights_dir: Path | None = None, *, intra_op_num_threads: int = 0, flip: bool = False
+    ) -> Predictor:
+        """Load the ONNX weights of a folder, by default the ones that come with the package.
+
+        intra_op_num_threads : threads a call uses, 0 for as many as there are cores.
+        flip : see PoseEstimator.
+        """
+        folder = weights_dir or WEIGHTS_DIR
+        files = [folder / f"{name}.onnx" for name in ("detector", "pose")]
+        detector, pose = (OnnxBackend(file, intra_op_num_threads=intra_op_num_threads) for file in files)
+        return cls(FigureDetector(detector), PoseEstimator(pose, flip=flip), weights_version(folder))
+
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[tuple[BBox, float]]]:
+        """See FigureDetector.detect."""
+        return self.detector.detect(images)
+
+    def estimate_pose(
+        self, crops: Sequence[NDArray[np.uint8]]
+    ) -> list[tuple[NDArray[np.float64], NDArray[np.bool_]]]:
+        """See PoseEstimator.estimate_pose."""
+        return self.pose.estimate_pose(crops)
+
+
+def weights_version(weights_dir: Path | None = None) -> str:
+    """The version that a folder of weights goes by."""
+    content = json.loads(((weights_dir or WEIGHTS_DIR) / MODELS_FILE).read_text())
+    return str(content["version"])
+
+
+def suppress(
+    boxes: NDArray[np.float64], scores: NDArray[np.float32], iou_threshold: float, inside_threshold: float
+) -> list[int]:
+    """Non-maximum suppression: indices of the (N, 4) boxes that stay, best first."""
+    kept: list[int] = []
+    for index in np.argsort(-scores, kind="stable").tolist():
+        iou, inside = overlaps(boxes[index], boxes[kept])
+        if not ((iou > iou_threshold) | (inside > inside_threshold)).any():
+            kept.append(index)
+    return kept
+
+
+def overlaps(
+    box: NDArray[np.float64], others: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Intersection of one (4,) box with (N, 4) others: over the union, and over the smaller of the two."""
+    shared = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    intersection = np.clip(shared, 0.0, None).prod(axis=1)
+    area = float((box[2:] - box[:2]).prod())
+    areas = (others[:, 2:] - others[:, :2]).prod(axis=1)
+    tiny = np.finfo(np.float64).tiny
+    return (
+        intersection / np.maximum(area + areas - intersection, tiny),
+        intersection / np.maximum(np.minimum(area, areas), tiny),
+    )
+
+
+def merge_flipped(
+    keypoints: NDArray[np.float32], mirrored: NDArray[np.float32], size: int
+) -> NDArray[np.float32]:
+    """Merge what a network said of crops and of their mirror images, both (B, 13, 3) in network pixels.
+
+    Places that agree are averaged by confidence; of two that do not, the more confident is taken.
+    """
+    back = mirrored[:, list(_FLIPPED)] * np.array([-1, 1, 1], np.float32) + np.array([size, 0, 0], np.float32)
+    weight = keypoints[..., 2:] / np.maximum(keypoints[..., 2:] + back[..., 2:], np.float32(1e-6))
+    average = keypoints * weight + back * (1.0 - weight)
+    better = np.where(keypoints[..., 2:] >= back[..., 2:], keypoints, back)
+    apart = np.linalg.norm(keypoints[..., :2] - back[..., :2], axis=-1, keepdims=True)
+    merged: NDArray[np.float32] = np.where(apart < 0.05 * size, average, better).astype(np.float32)
+    merged[..., 2] = (keypoints[..., 2] + back[..., 2]) / 2.0
+    return merged
+
+
+def _letterbox(image: NDArray[np.uint8], size: int) -> Letterbox:
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"image: want (H, W, 3) uint8, got {image.shape} {image.dtype}")
+    return Letterbox.fit(image.shape[0], image.shape[1], size)
+
+
+def _bbox(box: NDArray[np.float64]) -> BBox:
+    left, top, right, bottom = box.tolist()
+    return left, top, right, bottom
