@@ -126,3 +126,13 @@ def test_the_zombie_shuffles_on_the_spot_with_its_arms_ahead() -> None:
         step = _joint(clip, f"{side}Foot")[:, 2]
         assert np.ptp(step) > 30.0
     assert np.abs(_joint(clip, "Hips")[:, [0, 2]]).max() < 15.0
+
+
+def test_the_wave_swings_a_raised_hand() -> None:
+    """The left hand goes to and fro above its shoulder at least three times."""
+    clip = _clip("wave")
+    reach = _joint(clip, "LeftHand") - _joint(clip, "LeftArm")
+    raised = reach[:, 1] > 20.0
+    across = np.diff(reach[raised][:, 0])
+    assert raised.sum() > 30
+    assert (np.diff(np.sign(across)) != 0).sum() >= 6
