@@ -149,7 +149,7 @@ def _outlined(rng: np.random.Generator) -> BodyPlan:
         neck_width=rng.uniform(0.012, 0.04),
         torso=pick(rng, _BODIES),
         torso_h=rng.uniform(0.2, 0.4),
-        torso_w=rng.uniform(0.07, 0.2),
+        torso_w=rng.uniform(0.07, 0.2) if rng.random() < 0.88 else rng.uniform(0.2, 0.3),
         attach=rng.uniform(0.02, 0.4) if rng.random() < 0.95 else rng.uniform(0.4, 0.7),
         hip_spread=rng.uniform(0.35, 0.85),
         arm=rng.uniform(0.16, 0.36),

@@ -62,6 +62,8 @@ def finish(
     if rng.random() < 0.06:
         photograph.fingers(rng, picture, extent)
     picture *= photograph.light(rng, size)[:, :, None]
+    if rng.random() < 0.04:
+        photograph.screen(rng, picture)
     image = photograph.expose(rng, picture)
     image = photograph.soften(rng, image)
     return photograph.compress(rng, image) if rng.random() < 0.6 else image

@@ -59,6 +59,8 @@ def sample_look(rng: np.random.Generator, medium: Medium) -> Look:
     def part(chance: float = 1.0) -> Colour | None:
         return medium.palette(rng) if rng.random() < medium.fill_chance * chance else None
 
+    if medium.name != "pen" and rng.random() < 0.025:
+        return _silhouette(rng, medium)
     skin = medium.skin(rng) if rng.random() < medium.fill_chance * 0.6 else None
     shirt = part()
     sleeves = shirt if rng.random() < 0.6 else skin
@@ -75,4 +77,20 @@ def sample_look(rng: np.random.Generator, medium: Medium) -> Look:
         sleeves=sleeves,
         sleeve=sleeve,
         trouser=trouser,
+    )
+
+
+def _silhouette(rng: np.random.Generator, medium: Medium) -> Look:
+    """Everything in the colour of the line."""
+    ink = medium.ink
+    return Look(
+        hide=False,
+        arms_in_front=bool(rng.random() < 0.5),
+        skin=ink if rng.random() < 0.7 else None,
+        shirt=ink,
+        trousers=ink,
+        shoes=ink,
+        sleeves=ink,
+        sleeve=0.0,
+        trouser=0.0,
     )

@@ -46,6 +46,8 @@ def surroundings(rng: np.random.Generator, picture: NDArray[np.float32], cover: 
     if cover.min() == 255:
         return picture
     table = _table(rng, size)
+    if rng.random() < 0.12:
+        _put_objects(rng, table, int(rng.integers(1, 4)))
     if rng.random() < 0.7:
         reach = rng.uniform(1.0, 6.0) * size / 256
         shift = np.array([[1, 0, rng.normal(0, reach)], [0, 1, rng.normal(0, reach)]])
@@ -100,18 +102,33 @@ def _table(rng: np.random.Generator, size: int) -> NDArray[np.float32]:
 def scenery(rng: np.random.Generator, size: int) -> Image:
     """A photograph of anything but a drawing: surfaces with a few plain objects on them."""
     picture = _table(rng, size)
-    for _ in range(int(rng.integers(0, 7))):
+    _put_objects(rng, picture, int(rng.integers(0, 7)))
+    return soften(rng, expose(rng, picture * light(rng, size)[:, :, None]))
+
+
+def _put_objects(rng: np.random.Generator, picture: NDArray[np.float32], count: int) -> None:
+    """Lay plain objects (a book, a plate, a pen) on a picture, in place."""
+    size = picture.shape[0]
+    for _ in range(count):
         layer = np.zeros((size, size), np.uint8)
-        centre, axes = rng.uniform(0, size, 2), size * rng.uniform(0.03, 0.4, 2)
+        centre, axes = rng.uniform(0, size, 2), size * rng.uniform(0.02, 0.4, 2)
         turn = rng.uniform(0, 180)
-        if rng.random() < 0.5:
+        if rng.random() < 0.4:
             cv2.ellipse(layer, (tuple(centre), tuple(2 * axes), turn), 255, -1)
         else:
             box = cv2.boxPoints((tuple(centre), tuple(2 * axes), turn))
             cv2.fillPoly(layer, [np.round(box).astype(np.int32)], 255)
         soft = cv2.GaussianBlur(layer, (0, 0), rng.uniform(0.5, 3.0)).astype(np.float32)[:, :, None] / 255
         picture += soft * (_table(rng, size) - picture)
-    return soften(rng, expose(rng, picture * light(rng, size)[:, :, None]))
+
+
+def screen(rng: np.random.Generator, picture: NDArray[np.float32]) -> None:
+    """Darken, in place, along the beat of a display's pixels with the camera's."""
+    size = picture.shape[0]
+    axis = np.arange(size, dtype=np.float32)
+    across, down = rng.normal(0, 0.5, 2)
+    phase = across * axis[None] + down * axis[:, None] + textures.patch(rng, "cloud", size) * np.float32(1.5)
+    picture *= (1.0 + np.float32(rng.uniform(0.01, 0.06)) * np.sin(phase))[:, :, None]
 
 
 def light(rng: np.random.Generator, size: int) -> NDArray[np.float32]:

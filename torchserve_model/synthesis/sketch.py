@@ -101,7 +101,8 @@ class Sketch:
         m, rng = self.medium, self.rng
         total = curves.length(points)
         if m.angular and len(points) > 8:
-            rough = cv2.approxPolyDP(points.astype(np.float32)[:, None], total * 0.035, closed=False)[:, 0]
+            tolerance = min(0.035 * total, 0.03 * self.scale)
+            rough = cv2.approxPolyDP(points.astype(np.float32)[:, None], tolerance, closed=False)[:, 0]
             points = np.asarray(rough, dtype=np.float64)
         count = int(np.clip(total / (0.014 * self.scale), 3, 90))
         path = curves.resample(points, count)

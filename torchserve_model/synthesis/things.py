@@ -182,6 +182,19 @@ def plant_pot(sketch: Sketch, at: Points, size: float) -> None:
         sketch.line(curves.bow(at, at + s * np.array([lean * 0.3, -0.5]), at + s * np.array([lean, -1.0])))
 
 
+def speech(sketch: Sketch, at: Points, size: float) -> None:
+    """A bubble with words."""
+    s = size * 0.45
+    sketch.shape(curves.arc(at, s, s * 0.5, count=30), hide=True)
+    sketch.line(
+        curves.polyline(
+            at + s * np.array([-0.3, 0.47]), at + s * np.array([-0.5, 0.9]), at + s * np.array([0.0, 0.5])
+        )
+    )
+    writing(sketch, at + s * np.array([0.1, 0.1]), size * 0.5)
+
+
 THINGS: tuple[Callable[[Sketch, Points, float], None], ...] = (
-    sun, cloud, house, tree, flower, heart, star, ball, car, scribble, strokes, writing, writing, plant_pot,
+    sun, cloud, house, tree, flower, heart, star, ball, car, scribble, strokes, writing, writing,
+    plant_pot, speech,
 )  # fmt: skip
