@@ -3,6 +3,7 @@
 AnimationError
 ├── InputError            the caller's mistake; carries a stable code and an HTTP status
 │   └── NoFigureError     a picture without a figure
+├── SettingsError         the operator's mistake, found at start
 ├── CapacityError         more was asked of the service than it can do now
 │   ├── OverloadedError   too many requests are waiting already
 │   └── DeadlineError     the request grew too old
@@ -43,6 +44,12 @@ class NoFigureError(InputError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, code="no_figure", status=422)
+
+
+class SettingsError(AnimationError):
+    """The environment holds settings that cannot be used; the message lists all of them."""
+
+    code = "bad_settings"
 
 
 class CapacityError(AnimationError):

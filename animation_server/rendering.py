@@ -99,7 +99,7 @@ def motion_digest(motion: Motion) -> str:
     clip = motion.clip
     # Paths differ from machine to machine; what they lead to is digested itself.
     config = replace(motion.config, filepath=Path(), retarget=None)
-    digest = hashlib.sha256(repr((clip.skeleton, clip.frame_time, config, motion.retarget)).encode())
+    digest = hashlib.sha256(repr((clip.skeleton.names, clip.frame_time, config, motion.retarget)).encode())
     for array in (clip.skeleton.parents, clip.skeleton.offsets, clip.translations, clip.rotations):
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()

@@ -19,6 +19,8 @@ from typing import Any, Literal
 
 from pydantic import SecretStr
 
+from animation_server.errors import SettingsError
+
 PREFIX = "ANIMATION_"
 
 # Kubernetes gives every pod variables named after the services of its namespace; a service called
@@ -29,10 +31,6 @@ _KUBERNETES_SERVICE_LINK = re.compile(
 
 _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
-
-
-class SettingsError(ValueError):
-    """The environment holds settings that cannot be used; the message lists all of them."""
 
 
 def _setting(default: Any, description: str, *, minimum: float | None = None) -> Any:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from pathlib import Path
 
 from animation_server.errors import StorageError
+from animation_server.files import write_atomically
 from animation_server.storage.keys import check_key
-
-PUBLIC_MODE = 0o644
-"""Temporary files are the owner's alone; finished objects may be read by whoever serves them."""
 
 
 class LocalStore:
@@ -28,7 +25,7 @@ class LocalStore:
         path = self._path(key)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _write_atomically(path, data)
+            write_atomically(path, data)
         except OSError as exc:
             raise StorageError(f"cannot store {path}: {exc.strerror or exc}") from exc
 
@@ -56,18 +53,3 @@ class LocalStore:
     def _path(self, key: str) -> Path:
         check_key(key)
         return self.directory / key
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    """Write beside the target, flush to the disk, then rename: a reader never sees half a file."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".put-")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), PUBLIC_MODE)
-            os.fsync(file.fileno())
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from animation_server.settings import Settings, SettingsError, settings_table_markdown
+from animation_server.errors import SettingsError
+from animation_server.settings import Settings, settings_table_markdown
 
 
 def test_an_empty_environment_gives_working_defaults() -> None:

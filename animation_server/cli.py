@@ -1,0 +1,239 @@
+"""The command animation-server.
+
+Exit codes: 0 done; 2 usage, settings included; 3 bad input, told in one line on stderr; 4 a dependency
+failed; 1 a bug. What the commands need is imported when they run, so that --help is quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from animation_server.errors import AnimationError, DependencyError, InputError, SettingsError
+
+if TYPE_CHECKING:
+    from animation_server.animate import AnimationOptions, EncodedClip, Progress
+    from animation_server.motion.library import Motion
+
+USAGE, BAD_INPUT, DEPENDENCY_FAILED, INTERRUPTED = 2, 3, 4, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    try:
+        return run(arguments)
+    except SettingsError as exc:
+        return _fail(exc, USAGE)
+    except DependencyError as exc:
+        return _fail(exc, DEPENDENCY_FAILED)
+    except AnimationError as exc:
+        return _fail(exc, BAD_INPUT)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _fail(exc: Exception, code: int) -> int:
+    sys.stderr.write("animation-server: " + " ".join(str(exc).split()) + "\n")
+    return code
+
+
+# -- commands -------------------------------------------------------------------------------------------
+
+
+def _serve(_: argparse.Namespace) -> int:
+    from animation_server.settings import Settings
+
+    Settings.from_environ()  # says what is wrong before gunicorn wraps it in a traceback
+    # gunicorn takes this process's place: signals reach it, and nothing is imported before it patches.
+    command = [sys.executable, "-m", "gunicorn", "--config", "python:animation_server.gunicorn_config"]
+    sys.stdout.flush()
+    os.execv(sys.executable, [*command, "animation_server.app:serve_app()"])  # noqa: S606
+
+
+def _annotate(arguments: argparse.Namespace) -> int:
+    from animation_server.annotation_folder import write_annotation
+    from animation_server.one_shot import annotate_image, read_image
+    from animation_server.settings import Settings
+
+    annotation = annotate_image(read_image(arguments.image), Settings.from_environ())
+    with _writing(arguments.output):
+        write_annotation(annotation, arguments.output)
+    return 0
+
+
+def _animate(arguments: argparse.Namespace) -> int:
+    from animation_server.files import write_atomically
+    from animation_server.one_shot import annotate_image, read_image, render_motions
+    from animation_server.pipeline import EXTENSIONS
+    from animation_server.settings import Settings
+
+    settings = Settings.from_environ()
+    options = _options(arguments.size or (settings.size, settings.size), arguments.format, arguments.frames)
+    motions = [_load_motion(name) for name in dict.fromkeys(arguments.motion or settings.motions)]
+    annotation = annotate_image(read_image(arguments.image), settings)
+
+    def write(motion: Motion, clip: EncodedClip) -> None:
+        write_atomically(arguments.output / f"{motion.name}.{EXTENSIONS[options.format]}", clip.data)
+
+    with _writing(arguments.output), _progress_bar(len(motions)) as progress:
+        arguments.output.mkdir(parents=True, exist_ok=True)
+        render_motions(annotation.character, motions, options, write, progress)
+    return 0
+
+
+def _render(arguments: argparse.Namespace) -> int:
+    from animation_server.character import read_character
+    from animation_server.files import write_atomically
+    from animation_server.one_shot import render_with_dump
+    from animation_server.pipeline import EXTENSIONS
+
+    formats = {f".{extension}": name for name, extension in EXTENSIONS.items()}
+    output: Path = arguments.output
+    if output.suffix.lower() not in formats:
+        raise InputError(f"{output}: expected a name that ends in {', '.join(formats)}")
+    options = _options(arguments.size or (400, 400), formats[output.suffix.lower()], None)
+    motion = _load_motion(arguments.motion, arguments.retarget)
+    if arguments.frames:
+        motion = motion.resampled(arguments.frames)
+    character = read_character(arguments.character)
+    with _progress_bar(1) as progress:
+        clip, dump = render_with_dump(character, motion, options, progress)
+    with _writing(output):
+        write_atomically(output, clip.data)
+        if arguments.dump:
+            write_atomically(arguments.dump, dump)
+    return 0
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from animation_server.doctor import examine
+    from animation_server.settings import Settings
+
+    healthy = True
+    for finding in examine(Settings.from_environ()):
+        healthy &= finding.ok
+        mark = "ok  " if finding.ok else "FAIL"
+        sys.stdout.write(f"{mark}  {finding.part + ':':<11}{finding.words}\n")
+        sys.stdout.flush()
+    return 0 if healthy else DEPENDENCY_FAILED
+
+
+# -- what they share ------------------------------------------------------------------------------------
+
+
+def _load_motion(source: str, retarget: Path | None = None) -> Motion:
+    """Load a bundled motion by its name, or a file by anything that looks like one."""
+    from animation_server.motion.library import load_motion
+
+    path = Path(source)
+    is_file = path.suffix.lower() in (".bvh", ".yaml", ".yml") or len(path.parts) > 1
+    return load_motion(path if is_file else source, retarget)
+
+
+def _options(size: tuple[int, int], name: str, max_frames: int | None) -> AnimationOptions:
+    from animation_server.animate import AnimationOptions
+    from animation_server.pipeline import EXTENSIONS
+
+    (known,) = (known for known in EXTENSIONS if known == name)
+    return AnimationOptions(size=size, format=known, max_frames=max_frames)
+
+
+@contextmanager
+def _writing(place: Path) -> Iterator[None]:
+    """Turn failures to write what was asked for into one line."""
+    try:
+        yield
+    except OSError as exc:
+        raise InputError(f"{place}: cannot write: {exc.strerror or exc}") from exc
+
+
+@contextmanager
+def _progress_bar(clips: int) -> Iterator[Progress]:
+    """Show frames done on a terminal; nothing in a pipe."""
+    from tqdm import tqdm
+
+    adding = threading.Lock()
+    with tqdm(total=0, unit="frame", desc=f"{clips} animation{'s' * (clips > 1)}", disable=None) as bar:
+
+        def progress(done: int, total: int) -> None:
+            if done == 1:
+                with adding:
+                    bar.total = (bar.total or 0) + total
+            bar.update(1)
+
+        yield progress
+
+
+# -- arguments ------------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="animation-server",
+        description="Animates drawings. Settings are environment variables that start with ANIMATION_; "
+        "the README lists them.",
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    serve = commands.add_parser("serve", help="run the server: gunicorn with gevent workers")
+    serve.set_defaults(run=_serve)
+
+    annotate = commands.add_parser("annotate", help="find the figure in a drawing, write a character folder")
+    annotate.add_argument("image", type=Path, metavar="IMAGE")
+    annotate.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    annotate.set_defaults(run=_annotate)
+
+    animate = commands.add_parser("animate", help="animate a drawing without a server")
+    animate.add_argument("image", type=Path, metavar="IMAGE")
+    animate.add_argument(
+        "--motion",
+        action="append",
+        metavar="NAME",
+        help="a bundled motion, a motion configuration or a BVH file; may be repeated; "
+        "without it, those of ANIMATION_MOTIONS",
+    )
+    animate.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    animate.add_argument("--format", choices=("gif", "webp", "apng"), default="gif")
+    _add_look(animate)
+    animate.set_defaults(run=_animate)
+
+    render = commands.add_parser("render", help="render a character folder, AnimatedDrawings' or our own")
+    render.add_argument("character", type=Path, metavar="CHARACTER_DIR")
+    render.add_argument("--motion", required=True, metavar="NAME|CONFIG.yaml|FILE.bvh")
+    render.add_argument("--retarget", type=Path, metavar="CONFIG.yaml", help="a retarget configuration")
+    render.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.gif|.webp|.png")
+    render.add_argument("--dump", type=Path, metavar="OUT.npz", help="also write what was computed")
+    _add_look(render)
+    render.set_defaults(run=_render)
+
+    doctor = commands.add_parser("doctor", help="say what is configured and whether each part answers")
+    doctor.set_defaults(run=_doctor)
+    return parser
+
+
+def _add_look(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--frames", type=_positive, metavar="N", help="over the same duration")
+    parser.add_argument("--size", type=_size, metavar="WxH", help="in pixels; one number for a square")
+
+
+def _positive(text: str) -> int:
+    if not (text.isdecimal() and int(text) >= 1):
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, came {text!r}")
+    return int(text)
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, x, height = text.partition("x")
+    return _positive(width), _positive(height if x else width)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""The pipeline without a server: what the command line does with one image or one character folder."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from animation_server.animate import AnimationOptions, EncodedClip, Progress, animate_puppet, prepare
+from animation_server.annotate import Annotation, annotate
+from animation_server.app import decode_limits, make_inference_client
+from animation_server.character import Character
+from animation_server.concurrency import ThreadExecutor, usable_cores
+from animation_server.drawing import decode_drawing
+from animation_server.errors import InputError
+from animation_server.inference.contract import InferenceClient
+from animation_server.motion.dump import dump_arrays
+from animation_server.motion.library import Motion
+from animation_server.motion.retarget import RetargetResult
+from animation_server.render.puppet import Puppet
+from animation_server.rendering import set_in_motion
+from animation_server.settings import Settings
+
+
+def annotate_image(image: bytes, settings: Settings) -> Annotation:
+    """Decode and annotate an image with the models that the settings name."""
+    with _models(settings) as models:
+        return annotate(decode_drawing(image, decode_limits(settings)), models)
+
+
+def render_motions(
+    character: Character,
+    motions: Sequence[Motion],
+    options: AnimationOptions,
+    done: Callable[[Motion, EncodedClip], None],
+    progress: Progress | None = None,
+) -> None:
+    """Render motions side by side; `done` gets each clip as it is finished, on one of the threads."""
+    puppet = prepare(character)
+
+    def render(motion: Motion) -> None:
+        done(motion, animate_puppet(puppet, set_in_motion(character, motion).motion, options, progress))
+
+    executor = ThreadExecutor(min(len(motions), usable_cores()))
+    try:
+        executor.map(render, motions)
+    finally:
+        executor.close()
+
+
+def render_with_dump(
+    character: Character, motion: Motion, options: AnimationOptions, progress: Progress | None = None
+) -> tuple[EncodedClip, bytes]:
+    """Render one motion; return the clip, and the .npz file of everything computed for its frames."""
+    puppet = prepare(character)
+    moved = set_in_motion(character, motion)
+    return animate_puppet(puppet, moved.motion, options, progress), _dump(puppet, moved)
+
+
+def read_image(path: Path) -> bytes:
+    """Read an image file; InputError where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as exc:
+        raise InputError(f"{path}: expected an image file, cannot read it: {exc.strerror}") from exc
+
+
+def _dump(puppet: Puppet, moved: RetargetResult) -> bytes:
+    frames = np.arange(moved.motion.n_frames, dtype=np.int64)
+    arrays: dict[str, Any] = dump_arrays(moved) | {
+        "rest_vertices": puppet.rest_vertices,
+        "triangles": puppet.triangles,
+        "vertices_xy": puppet.pose(moved.motion, frames)[..., :2],
+    }
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays)
+    return file.getvalue()
+
+
+@contextmanager
+def _models(settings: Settings) -> Iterator[InferenceClient]:
+    executor = ThreadExecutor(1)
+    models = make_inference_client(settings, executor)
+    try:
+        yield models
+    finally:
+        models.close()
+        executor.close()
