@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ from torchserve_model.synthesis import families, medium
 from torchserve_model.synthesis.canvas import Canvas
 from torchserve_model.synthesis.figure import draw_figure
 from torchserve_model.synthesis.sample import KEYPOINTS, Sheet, draw_crop, draw_sheet
-from torchserve_model.synthesis.sketch import bounds
+from torchserve_model.synthesis.sketch import Sketch, bounds
 
 CROPS = 60
 SHEETS = 60
@@ -153,6 +155,19 @@ def test_outlined_bodies_are_filled() -> None:
     canvas.draw(drawn.marks, scale, offset)
     ink = canvas.ink().min(axis=2) < 128
     assert (canvas.mask(drawn.marks, scale, offset) > 100).sum() > 3 * ink.sum()
+
+
+def test_broken_lines_have_whole_masks() -> None:
+    """Where a pen skips along a limb, ink is missing but the mask goes on."""
+    rng = np.random.default_rng(0)
+    tool = replace(medium.pen(rng), gap_chance=1.0, repeats=1, width=0.02, opacity=1.0, pressure=0.0)
+    sketch = Sketch(rng, tool)
+    sketch.line(np.array([[0.1, 0.5], [0.9, 0.5]]))
+    canvas = Canvas(200)
+    canvas.draw(sketch.marks, 200.0, np.zeros(2))
+    mask = canvas.mask(sketch.marks, 200.0, np.zeros(2)) > 100
+    assert mask[:, 25:175].any(axis=0).all()
+    assert not (canvas.ink().min(axis=2) < 200)[:, 25:175].any(axis=0).all()
 
 
 def test_sheets_hold_none_one_or_several_figures(sheets: list[Sheet]) -> None:

@@ -103,9 +103,11 @@ def draw_hand(
         sketch.shape(curves.arc(centre, size, size * rng.uniform(0.8, 1.1), count=22), fill=fill, hide=hide)
         return wrist + along * size * 0.6
     if style == "loop":
-        sketch.line(
-            curves.arc(centre, size * 1.3, size * 0.7, tilt=heading, start=np.pi * 0.9, sweep=5.4, count=22)
+        loop = curves.arc(
+            centre, size * 1.3, size * 0.7, tilt=heading, start=np.pi * 0.9, sweep=5.4, count=22
         )
+        sketch.cover(loop)
+        sketch.line(loop)
         return wrist + along * size * 0.6
     if style == "mitten":
         sketch.shape(curves.arc(centre, size * 1.1, size * 0.8, tilt=heading, count=22), fill=fill, hide=hide)
@@ -177,9 +179,11 @@ def draw_foot(
     toe = np.array([outward, rng.normal(0, 0.12)])
     if style == "loop":
         heading = float(np.arctan2(toe[1], toe[0]))
-        sketch.line(
-            curves.arc(ankle + toe * size, size, size * 0.45, tilt=heading, start=np.pi, sweep=5.6, count=22)
+        loop = curves.arc(
+            ankle + toe * size, size, size * 0.45, tilt=heading, start=np.pi, sweep=5.6, count=22
         )
+        sketch.cover(loop)
+        sketch.line(loop)
         return ankle + toe * size * 0.3
     if style == "line":
         sketch.line(curves.polyline(ankle, ankle + toe * size * rng.uniform(0.8, 2.4)))

@@ -16,7 +16,7 @@ from torchserve_model.synthesis.medium import Colour, Medium
 class Mark:
     """One mark on the page.
 
-    points : (N, 2) float64. colour : RGB; None marks the mask alone; white areas hide what is below.
+    points : (N, 2) float64. colour : RGB; None for a mark on the mask alone; white areas hide what is below.
     width : line width; 0 for a filled area. in_mask : whether the mark belongs to the figure's mask.
     """
 
@@ -49,8 +49,12 @@ class Sketch:
         path = self._by_hand(points, steady)
         ink = colour or m.ink
         w = m.width * self.scale * width
-        for piece in self._gapped(path):
+        pieces = self._gapped(path)
+        for piece in pieces:
             self._trace(piece, ink, w)
+        if len(pieces) > 1:
+            # the pen skipped, yet the limb goes on: masks stay in one piece
+            self.marks.append(Mark(path, None, w))
         for _ in range(m.repeats - 1):
             if rng.random() < 0.6:
                 self._trace(self._by_hand(points, steady * 1.2), ink, w)
