@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,6 +142,8 @@ def collate_sheets(items: list[Batch]) -> Batch:
 
 
 def quiet_worker(_worker: Any) -> None:
-    """Keep a data-loading process to one thread: there is one process per core already."""
+    """Keep a data-loading process to one thread, for there is one per core, and let its parent end it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import copy
 import math
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -265,6 +266,9 @@ def main(argv: list[str] | None = None) -> int:
         seed=options.seed,
     )
     machine = Machine.of_this(options.workers, options.threads)
+    # Whatever stops a run in the background stops it as Ctrl-C would: with a checkpoint.
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.default_int_handler)
     try:
         train(network_config, config, machine, options.out, resume=options.resume, stop_at=options.stop_at)
     except KeyboardInterrupt:
