@@ -41,6 +41,7 @@ class BodyPlan:
 
     torso : a profile's name, or "line", "ellipse", "squircle", "none". face : "head" or "body".
     attach : where arms meet the torso, from its top (0) to its bottom (1).
+    to_the_floor : whether the dress hides the legs, and at most feet show below its hem.
     hip_spread : distance of the legs' roots from the axis, share of the torso's half width.
     """
 
@@ -67,6 +68,7 @@ class BodyPlan:
     view: str = "front"
     waistline: bool = False
     skirt: float = 0.0
+    to_the_floor: bool = False
 
     def half_width(self, t: NDArray[np.float64]) -> NDArray[np.float64]:
         """Half width of the torso at heights t, from its top (0) to its bottom (1)."""

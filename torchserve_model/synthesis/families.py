@@ -183,7 +183,10 @@ def _dress(rng: np.random.Generator) -> BodyPlan:
             skirt=rng.uniform(0.12, 0.28),
         )
     torso = pick(rng, {"triangle": 2.0, "dress": 2.0, "gown": 1.2, "cone": 1.5, "bell": 1.0, "coat": 1.0})
-    return replace(plan, torso=torso, torso_h=rng.uniform(0.3, 0.6), torso_w=rng.uniform(0.11, 0.27))
+    plan = replace(plan, torso=torso, torso_h=rng.uniform(0.3, 0.6), torso_w=rng.uniform(0.11, 0.27))
+    if rng.random() < 0.14:
+        return replace(plan, to_the_floor=True, torso_h=rng.uniform(0.55, 0.8), leg=0.02)
+    return plan
 
 
 def _tadpole(rng: np.random.Generator) -> BodyPlan:

@@ -126,6 +126,9 @@ def _draw_legs(
     rng = sketch.rng
     size = max(plan.leg_w * rng.uniform(1.1, 1.8), rng.uniform(0.022, 0.045))
     same_way = float(rng.choice([-1.0, 1.0])) if rng.random() < 0.12 else 0.0
+    if plan.to_the_floor:
+        _draw_peeping_feet(sketch, plan, pose, look, sides, size)
+        return
     for side in sides:
         root = pose.hips[side]
         tuck = plan.torso != "line" and plan.leg_style != "line" and look.hide
@@ -139,6 +142,18 @@ def _draw_legs(
         labels.feet[side] = draw_foot(
             sketch, plan.feet, path[-1], _heading(path), outward, size, fill=look.shoes, hide=look.hide
         )
+
+
+def _draw_peeping_feet(
+    sketch: Sketch, plan: BodyPlan, pose: Pose, look: Look, sides: list[int], size: float
+) -> None:
+    """Feet below the hem of a dress that hides the legs, or nothing."""
+    if sketch.rng.random() < 0.4:
+        return
+    style = plan.feet if plan.feet in ("oval", "boot", "line") else "oval"
+    for side in sides:
+        ankle = np.array([pose.feet[side, 0], plan.torso_h])
+        draw_foot(sketch, style, ankle, np.array([0.0, 1.0]), SIGNS[side], size, fill=look.shoes, hide=False)
 
 
 def _heading(path: Points) -> Points:
@@ -157,7 +172,16 @@ def _draw_neck_and_head(sketch: Sketch, plan: BodyPlan, pose: Pose, look: Look, 
             sketch.cover(curves.polyline((-w, bottom), (w, bottom), (w, 0.0), (-w, 0.0)))
             for sign in SIGNS:
                 sketch.line(curves.polyline((sign * w + centre[0], bottom), (sign * w, 0.0)))
-    draw_head(sketch, plan.head_shape, centre, plan.head_rx, plan.head_ry, fill=look.skin, hide=look.hide)
+    draw_head(
+        sketch,
+        plan.head_shape,
+        centre,
+        plan.head_rx,
+        plan.head_ry,
+        fill=look.skin,
+        hide=look.hide,
+        profile=pose.facing if plan.view == "side" else 0.0,
+    )
     draw_face(
         sketch,
         centre,

@@ -41,11 +41,29 @@ def head_outline(rng: np.random.Generator, shape: str, centre: Points, rx: float
 
 
 def draw_head(
-    sketch: Sketch, shape: str, centre: Points, rx: float, ry: float, *, fill: Colour | None, hide: bool
+    sketch: Sketch,
+    shape: str,
+    centre: Points,
+    rx: float,
+    ry: float,
+    *,
+    fill: Colour | None,
+    hide: bool,
+    profile: float = 0.0,
 ) -> None:
-    """Draw a head's outline; a searching pen goes round it several times."""
+    """Draw a head's outline; a searching pen goes round it several times.
+
+    profile : -1 or 1 for a nose that sticks out at that side, 0 for none.
+    """
     rng = sketch.rng
     sketch.shape(head_outline(rng, shape, centre, rx, ry), fill=fill, hide=hide)
+    if profile and rng.random() < 0.5:
+        base = centre + np.array([profile * rx * 0.93, 0.0])
+        tip = base + np.array([profile * rx * rng.uniform(0.15, 0.4), ry * rng.uniform(0.0, 0.2)])
+        sketch.shape(
+            curves.polyline(base - curves.vector(0.0, 0.15 * ry), tip, base + curves.vector(0.0, 0.2 * ry)),
+            fill=fill,
+        )
     if sketch.medium.name in ("pen", "pencil") and rng.random() < 0.08:
         for _ in range(int(rng.integers(1, 4))):
             k = rng.uniform(0.9, 1.08, 2)

@@ -43,6 +43,16 @@ def sample_pose(rng: np.random.Generator, plan: BodyPlan) -> Pose:
     arm = plan.arm * np.array([1.0, 1.0 + 0.12 * rng.normal()])
     elbows, hands = _limb(shoulders, arm, upper, bend, rng.uniform(0.42, 0.56))
     thigh, knee = _leg_angles(rng, plan, facing)
+    if plan.to_the_floor:
+        return Pose(
+            shoulders,
+            elbows,
+            hands,
+            *_hidden_legs(rng, plan),
+            arms_bent=bool(rng.random() < 0.4),
+            legs_bent=False,
+            facing=facing,
+        )
     leg = plan.leg * np.array([1.0, 1.0 + 0.06 * rng.normal()])
     knees, feet = _limb(hips, leg, thigh, knee, rng.uniform(0.44, 0.54))
     return Pose(
@@ -89,6 +99,16 @@ def _hips(rng: np.random.Generator, plan: BodyPlan) -> Points:
     x = spread * np.array(SIGNS) + rng.normal(0, 0.004, 2)
     # under a skirt the legs begin a little below the waist
     return np.stack((x, _bottom(plan, np.abs(x)) + plan.skirt * rng.uniform(0.05, 0.3)), axis=1)
+
+
+def _hidden_legs(rng: np.random.Generator, plan: BodyPlan) -> tuple[Points, Points, Points]:
+    """Hips, knees and feet within a dress: where a reader of the drawing supposes them."""
+    share = rng.uniform(0.25, 0.45)
+    t = np.array([rng.uniform(0.5, 0.58), 0.76, rng.uniform(0.96, 1.0)])
+    x = share * plan.half_width(t)
+    x[:] = np.linspace(x[0], max(x[0], x[2] * 0.8), 3)
+    rows = [np.stack((np.array(SIGNS) * x[k], np.full(2, t[k] * plan.torso_h)), axis=1) for k in range(3)]
+    return rows[0], rows[1], rows[2]
 
 
 def _bottom(plan: BodyPlan, x: Points) -> Points:
