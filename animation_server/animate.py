@@ -24,8 +24,12 @@ Format = Literal["gif", "webp", "apng"]
 
 CONTENT_TYPES: dict[Format, str] = {"gif": "image/gif", "webp": "image/webp", "apng": "image/apng"}
 
-_GIF_COLOURS = 63
-"""With the transparent one, six bits: drawings have few colours, and each bit costs a fifth of the file."""
+_GIF_COLOURS = 127
+_PALETTE_TOLERANCE = 0.02
+"""OKLab; a just noticeable difference. Drawings have few colours, and small palettes compress well."""
+
+_PIXEL_TOLERANCE = 0.09
+"""OKLab; as much as single pixels within strokes and edges may be off in a moving picture."""
 
 _LARGEST_SIDE = 2048
 
@@ -118,8 +122,8 @@ def animate_puppet(
     if progress is not None:
         frames = _reported(frames, len(timing.frames), progress)
     if options.format == "gif":
-        palette = choose_palette(_colours(actor, options.background), _GIF_COLOURS)
-        data = encode_gif(frames, timing.delays_cs, palette, width, height)
+        palette = choose_palette(_colours(actor, options.background), _GIF_COLOURS, _PALETTE_TOLERANCE)
+        data = encode_gif(frames, timing.delays_cs, palette, width, height, _PIXEL_TOLERANCE)
     else:
         encode = encode_webp if options.format == "webp" else encode_apng
         data = encode((unpack(picture) for picture, _ in frames), timing.delays_cs)

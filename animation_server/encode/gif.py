@@ -17,7 +17,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from animation_server.encode.lzw import compress
-from animation_server.encode.palette import Palette, PaletteMap
+from animation_server.encode.palette import Palette, PaletteMap, similar_indices
 
 _KEEP, _CLEAR = 1, 2
 """Disposal methods: leave the frame standing; clear its rectangle."""
@@ -31,14 +31,15 @@ def encode_gif(
     palette: Palette,
     width: int,
     height: int,
+    tolerance: float = 0.0,
 ) -> bytes:
     """Encode drawn frames, one at a time.
 
     frames : each a picture, (height, width) uint32 premultiplied RGBA, and the box left, top, right,
     bottom within which it differs from the background, which is the picture outside the first frame's box.
-    delays_cs : (n,) centiseconds each frame is shown.
+    delays_cs : (n,) centiseconds each frame is shown. tolerance : see GifWriter.
     """
-    writer, colours = GifWriter(width, height, palette), PaletteMap(palette)
+    writer, colours = GifWriter(width, height, palette, tolerance=tolerance), PaletteMap(palette)
     indices = np.zeros((height, width), np.uint8)
     touched = (0, 0, width, height)
     for (picture, box), delay in zip(frames, np.asarray(delays_cs).tolist(), strict=True):
@@ -58,22 +59,26 @@ class GifWriter:
 
     width, height : pixels, 1 to 65535. palette : its colour k has index k + 1, index 0 is transparent.
     loops : whether the clip is repeated for ever.
+    tolerance : largest OKLab difference by which a pixel may be changed where that saves bytes.
     """
 
     width: int
     height: int
     palette: Palette
     loops: bool = True
+    tolerance: float = 0.0
     _chunks: list[bytes] = field(default_factory=list, init=False, repr=False)
     _shown: NDArray[np.uint8] = field(init=False, repr=False)
     _waiting: tuple[NDArray[np.uint8], int] | None = field(default=None, init=False, repr=False)
     _spare: NDArray[np.uint8] = field(init=False, repr=False)
+    _similar: NDArray[np.uint8] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         if not (1 <= self.width <= 65535 and 1 <= self.height <= 65535):
             raise ValueError(f"GIF: want sides of 1 to 65535 pixels, got {self.width} x {self.height}")
         self._shown = np.zeros((self.height, self.width), np.uint8)
         self._spare = np.zeros_like(self._shown)
+        self._similar = similar_indices(self.palette, self.tolerance)
         self._chunks.append(self._header())
 
     def _header(self) -> bytes:
@@ -117,12 +122,14 @@ class GifWriter:
 
     def _write(self, frame: NDArray[np.uint8], delay_cs: int, following: NDArray[np.uint8]) -> None:
         left, top, right, bottom, must_clear = _changes(self._shown, frame, following)
-        pixels = np.zeros((bottom - top, right - left), np.uint8)
-        _draw(self._shown, frame, pixels, left, top, must_clear)
+        box = slice(top, bottom), slice(left, right)
+        pixels = _fresh(self._shown[box], frame[box], self._similar)
+        data, written = compress(pixels, self.palette.bits, self._similar)
+        _show(self._shown[box], written, must_clear)
         disposal = _CLEAR if must_clear else _KEEP
         control = pack("<BBBBHBB", 0x21, 0xF9, 4, disposal << 2 | 1, delay_cs, 0, 0)
         descriptor = pack("<BHHHHB", 0x2C, left, top, right - left, bottom - top, 0)
-        self._chunks.append(control + descriptor + compress(pixels, self.palette.bits))
+        self._chunks.append(control + descriptor + data)
 
 
 @njit(nogil=True, cache=True)
@@ -151,17 +158,29 @@ def _changes(
 
 
 @njit(nogil=True, cache=True)
-def _draw(
-    shown: NDArray[np.uint8],
-    frame: NDArray[np.uint8],
-    pixels: NDArray[np.uint8],
-    left: int,
-    top: int,
-    must_clear: bool,
-) -> None:
-    """Fill a rectangle's pixels, transparent where what is shown stays, and bring `shown` up to date."""
-    for row in range(pixels.shape[0]):
-        for column in range(pixels.shape[1]):
-            now = frame[top + row, left + column]
-            pixels[row, column] = 0 if now == shown[top + row, left + column] else now
-            shown[top + row, left + column] = 0 if must_clear else now
+def _fresh(
+    shown: NDArray[np.uint8], frame: NDArray[np.uint8], similar: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """What of a frame has to be drawn over what is shown: 0 where that is the same, or similar."""
+    fresh = frame.copy()
+    for row in range(frame.shape[0]):
+        for column in range(frame.shape[1]):
+            now, before = frame[row, column], shown[row, column]
+            if now == before:
+                fresh[row, column] = 0
+            elif before != 0 and now != 0:
+                for alternative in similar[now]:
+                    if alternative == before:
+                        fresh[row, column] = 0
+    return fresh
+
+
+@njit(nogil=True, cache=True)
+def _show(shown: NDArray[np.uint8], written: NDArray[np.uint8], must_clear: bool) -> None:
+    """Bring what is shown up to date after a rectangle was drawn and, perhaps, cleared."""
+    for row in range(shown.shape[0]):
+        for column in range(shown.shape[1]):
+            if must_clear:
+                shown[row, column] = 0
+            elif written[row, column] != 0:
+                shown[row, column] = written[row, column]

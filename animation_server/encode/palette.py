@@ -56,10 +56,12 @@ class Palette:
         return max(2, int(np.ceil(np.log2(len(self.colours) + 1))))
 
 
-def choose_palette(samples: NDArray[np.uint8], n_colours: int) -> Palette:
+def choose_palette(samples: NDArray[np.uint8], n_colours: int = 255, tolerance: float = 0.0) -> Palette:
     """Choose colours that stand for samples.
 
     samples : (n, 3) uint8 RGB; their frequencies count. n_colours : 1 to 255; the palette may have fewer.
+    tolerance : OKLab difference that colours may be off by in the mean; a smaller palette that keeps to it is
+    preferred. It is one less than a power of two, for an index more costs a bit more.
 
     Boxes of OKLab are split where colours vary most, then refined as k-means (Lloyd). No samples give black.
     """
@@ -76,14 +78,25 @@ def choose_palette(samples: NDArray[np.uint8], n_colours: int) -> Palette:
     colours: NDArray[np.float64] = totals / counts[occupied, None]
     weights = counts[occupied].astype(np.float64) ** _RARITY
     lab = rgb_to_oklab(colours)
-    group = _split_boxes(lab, weights, n_colours)
-    for _ in range(_LLOYD_ROUNDS):
-        centres = _means(lab, weights, group)
-        group = ((lab[:, None] - centres) ** 2).sum(-1).argmin(1)
-        _, group = np.unique(group, return_inverse=True)
+    for size in (*(size for size in (15, 31, 63, 127) if size < n_colours), n_colours):
+        group = _cluster(lab, weights, size)
+        error = ((lab - _means(lab, weights, group)[group]) ** 2).sum(axis=1)
+        if np.average(error, weights=weights) <= tolerance**2:
+            break
     # a group is shown as the mean of its pixels, so that areas keep their average colour
     chosen = _means(colours, counts[occupied].astype(np.float64), group)
     return Palette(np.unique(np.rint(chosen).astype(np.uint8), axis=0))
+
+
+def _cluster(lab: NDArray[np.float64], weights: NDArray[np.float64], n_groups: int) -> NDArray[np.int64]:
+    """Group (n) of each colour; at most n_groups, none empty."""
+    group = _split_boxes(lab, weights, n_groups)
+    for _ in range(_LLOYD_ROUNDS):
+        centres = _means(lab, weights, group)
+        # the nearest centre, by |c|^2 - 2 c.x
+        group = ((centres**2).sum(axis=1) - 2.0 * lab @ centres.T).argmin(axis=1)
+        _, group = np.unique(group, return_inverse=True)
+    return group
 
 
 def _means(
@@ -131,6 +144,22 @@ def _spread(
     return float(deviation[axis]), axis
 
 
+def similar_indices(palette: Palette, tolerance: float, most: int = 16) -> NDArray[np.uint8]:
+    """For each index (2 ** bits) of a palette up to `most` others that look alike, the most similar first.
+
+    tolerance : OKLab distance. Rows are filled up with the index itself; transparent is like nothing else.
+    Returns (2 ** bits, k) uint8.
+    """
+    lab = rgb_to_oklab(palette.colours)
+    distance = np.sqrt(((lab[:, None] - lab) ** 2).sum(-1))
+    order = np.argsort(distance, axis=1, kind="stable")[:, 1 : most + 1]
+    near = np.take_along_axis(distance, order, axis=1) <= tolerance
+    n_colours = len(lab)
+    similar = np.repeat(np.arange(1 << palette.bits)[:, None], order.shape[1], axis=1)
+    similar[1 : n_colours + 1] = np.where(near, order + 1, np.arange(1, n_colours + 1)[:, None])
+    return similar[:, : int(near.sum(axis=1).max(initial=0))].astype(np.uint8)
+
+
 class PaletteMap:
     """Pictures to palette indices. Looks each colour up once and remembers it, in six bits a channel."""
 
@@ -165,31 +194,27 @@ def _to_indices(
     palette_lab: NDArray[np.float64],
 ) -> None:
     left, top, right, bottom = box
-    last_pixel, last_index = np.uint32(0), 0
+    last_pixel, index = 0, 0
     for row in range(top, bottom):
         for column in range(left, right):
-            pixel = picture[row, column]
-            if pixel != last_pixel:
+            pixel = int(picture[row, column])
+            if pixel != last_pixel:  # most of a drawing is flat
                 last_pixel = pixel
-                last_index = _index_of(int(pixel), known, palette_lab)
-            indices[row, column] = last_index
-
-
-@njit(nogil=True, cache=True)
-def _index_of(pixel: int, known: NDArray[np.uint8], palette_lab: NDArray[np.float64]) -> int:
-    alpha = pixel >> 24
-    if alpha < 128:
-        return 0
-    red, green, blue = pixel & 255, (pixel >> 8) & 255, (pixel >> 16) & 255
-    if alpha < 255:  # undo the premultiplication
-        half = alpha >> 1
-        red = min(255, (red * 255 + half) // alpha)
-        green = min(255, (green * 255 + half) // alpha)
-        blue = min(255, (blue * 255 + half) // alpha)
-    key = (red >> 2) << 12 | (green >> 2) << 6 | blue >> 2
-    if known[key] == 0:
-        known[key] = 1 + _nearest(red | 3, green | 3, blue | 3, palette_lab)
-    return known[key]
+                alpha = pixel >> 24
+                if alpha < 128:
+                    index = 0
+                else:
+                    red, green, blue = pixel & 255, (pixel >> 8) & 255, (pixel >> 16) & 255
+                    if alpha < 255:  # undo the premultiplication
+                        half = alpha >> 1
+                        red = min(255, (red * 255 + half) // alpha)
+                        green = min(255, (green * 255 + half) // alpha)
+                        blue = min(255, (blue * 255 + half) // alpha)
+                    key = (red >> 2) << 12 | (green >> 2) << 6 | blue >> 2
+                    if known[key] == 0:
+                        known[key] = 1 + _nearest(red | 3, green | 3, blue | 3, palette_lab)
+                    index = int(known[key])
+            indices[row, column] = index
 
 
 @njit(nogil=True, cache=True)

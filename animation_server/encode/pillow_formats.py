@@ -24,8 +24,8 @@ def encode_apng(frames: Iterable[NDArray[np.uint8]], delays_cs: ArrayLike) -> by
 def _encode(
     frames: Iterable[NDArray[np.uint8]], delays_cs: ArrayLike, format_name: str, **options: object
 ) -> bytes:
-    images = map(_straight, frames)
-    first = next(images)
+    # a list, because Pillow's PNG writer goes through the frames twice
+    first, *images = map(_straight, frames)
     out = BytesIO()
     durations_ms = (np.asarray(delays_cs) * 10).tolist()
     first.save(

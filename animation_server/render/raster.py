@@ -44,7 +44,7 @@ def _mix(a: int, b: int, share: int) -> int:
 
 @njit(nogil=True, cache=True, inline="always")
 def _sample(texture: NDArray[np.uint32], u: float, v: float) -> int:
-    """Bilinear; texel centres at whole numbers; u, v within the texture but for its last row and column."""
+    """Bilinear; texel centres at whole numbers. Nothing checks that u and v lie in the texture."""
     column, row = int(u), int(v)
     a, b = int(texture[row, column]), int(texture[row, column + 1])
     c, d = int(texture[row + 1, column]), int(texture[row + 1, column + 1])
@@ -79,8 +79,8 @@ def draw_triangle(
     """Draw one triangle over a picture.
 
     corners : (3, 2) x, y in the picture, pixel centres at halves; any winding.
-    texels : (3, 2) x, y of the corners in the texture, texel centres at whole numbers. Texels off the texture
-    take the nearest.
+    texels : (3, 2) x, y of the corners in the texture, texel centres at whole numbers; from 0.5 up to 1.5
+    less than its size.
     """
     i, j, k = 0, 1, 2  # by height, topmost first
     if corners[j, 1] < corners[i, 1]:
@@ -100,7 +100,6 @@ def draw_triangle(
     u_x, u_y = (u1 * (y2 - y0) - u2 * (y1 - y0)) / area, (u2 * (x1 - x0) - u1 * (x2 - x0)) / area
     v_x, v_y = (v1 * (y2 - y0) - v2 * (y1 - y0)) / area, (v2 * (x1 - x0) - v1 * (x2 - x0)) / area
     height, width = picture.shape
-    u_limit, v_limit = texture.shape[1] - 1.001, texture.shape[0] - 1.001
     for row in range(max(0, int(np.ceil(y0 - 0.5))), min(height, int(np.ceil(y2 - 0.5)))):
         y = row + 0.5
         x_a = _edge_x(x0, y0, x2, y2, y)
@@ -110,9 +109,7 @@ def draw_triangle(
         u_row = texels[i, 0] + u_y * (y - y0) + u_x * (0.5 - x0)
         v_row = texels[i, 1] + v_y * (y - y0) + v_x * (0.5 - x0)
         for column in range(first, last):
-            u = min(max(u_row + u_x * column, 0.0), u_limit)
-            v = min(max(v_row + v_x * column, 0.0), v_limit)
-            pixel = _sample(texture, u, v)
+            pixel = _sample(texture, u_row + u_x * column, v_row + v_x * column)
             alpha = pixel >> 24
             if alpha == 255:
                 picture[row, column] = pixel
@@ -132,7 +129,7 @@ def draw_mesh(
 ) -> None:
     """Draw a mesh part by part, back to front.
 
-    vertices : (V, 2) x, y in the picture. texels : (V, 2) x, y in the texture.
+    vertices : (V, 2) x, y in the picture. texels : (V, 2) x, y in the texture, bounded as for draw_triangle.
     triangles : (T, 3), those of part p in rows part_starts[p] to part_starts[p + 1].
     part_order : parts from back to front.
     """

@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from animation_server.render.paper import even_out, trim_rim
+
 _BORDER = 8
 """Transparent texels all round, so that a mesh that reaches beyond the texture samples nothing."""
 
@@ -41,30 +43,46 @@ class Sprite:
     scale: float
 
     def from_texture(self, points_px: ArrayLike) -> NDArray[np.float64]:
-        """Points (..., 2) x, y in texture pixels to texels; centres at whole numbers in both."""
-        return (np.asarray(points_px, dtype=np.float64) + 0.5) * self.scale - 0.5 + _BORDER
+        """Points (..., 2) x, y in texture pixels to texels; centres at whole numbers in both.
+
+        Points beyond the sprite go to its transparent border, where nothing is to be seen but sampling is
+        safe.
+        """
+        texels = (np.asarray(points_px, dtype=np.float64) + 0.5) * self.scale - 0.5 + _BORDER
+        return np.clip(texels, 0.5, np.array(self.rgba.shape[1::-1]) - 1.5)
 
 
-def cut_out(texture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> Cutout:
+def cut_out(texture: NDArray[np.uint8], mask: NDArray[np.bool_], *, even_paper: bool = True) -> Cutout:
     """Cut a figure out along its mask, with a smooth edge.
 
     texture : (H, W, 3) uint8 RGB. mask : (H, W) bool.
+    even_paper : whether paper is made white and even, and a rim of it around the figure is taken off.
     """
+    if even_paper:
+        evened = even_out(texture, mask)
+        trimmed = trim_rim(mask, evened.is_paper)
+        if trimmed.sum() > 0.5 * mask.sum():  # a figure that mostly goes was not one of strokes on paper
+            mask = trimmed
+        texture = evened.rgb
     binary = mask.astype(np.uint8)
     soft = cv2.GaussianBlur(binary * np.float32(255.0), (0, 0), 1.0)
     # blurring thins what is thinner than the blur: lines of one or two pixels keep their full strength
     thin = (binary > 0) & (cv2.morphologyEx(binary, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) == 0)
     alpha = np.where(thin, 255, np.clip((soft - 127.5) * 1.5 + 127.5, 0, 255)).astype(np.uint8)
-    return Cutout(_bleed(texture, binary), alpha)
+    core = cv2.erode(binary, np.ones((3, 3), np.uint8)) | thin
+    return Cutout(_bleed(texture, core if core.any() else binary), alpha)
 
 
-def _bleed(texture: NDArray[np.uint8], binary: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Continue the colours of the figure beyond its edge, so that what is mixed in there is never paper."""
-    if not binary.any():
+def _bleed(texture: NDArray[np.uint8], core: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Continue the colours of a figure's core beyond it, so that what is mixed in at the edge is never paper.
+
+    texture : (H, W, 3) uint8. core : (H, W) uint8, 1 where colours are the figure's own.
+    """
+    if not core.any():
         return texture
-    _, nearest = cv2.distanceTransformWithLabels(1 - binary, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
+    _, nearest = cv2.distanceTransformWithLabels(1 - core, cv2.DIST_L2, 3, labelType=cv2.DIST_LABEL_PIXEL)
     colours = np.zeros((int(nearest.max()) + 1, 3), np.uint8)
-    colours[nearest[binary > 0]] = texture[binary > 0]
+    colours[nearest[core > 0]] = texture[core > 0]
     return colours[nearest]
 
 
