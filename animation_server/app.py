@@ -12,7 +12,6 @@ from animation_server.api.request_log import register_request_log
 from animation_server.concurrency import Executor, make_executor
 from animation_server.drawing import DecodeLimits
 from animation_server.inference.contract import InferenceClient
-from animation_server.logs import configure_logging
 from animation_server.pipeline import AnimationService, PipelineLimits
 from animation_server.settings import Settings
 from animation_server.storage import ObjectStore
@@ -39,13 +38,6 @@ def create_app(settings: Settings | None = None, service: AnimationService | Non
     if settings.storage == "local":
         app.register_blueprint(objects_blueprint(settings.local_dir.absolute()))
     return app
-
-
-def serve_app() -> Flask:
-    """Make the app that gunicorn serves, with logs as JSON lines."""
-    settings = Settings.from_environ()
-    configure_logging(settings.log_level)
-    return create_app(settings)
 
 
 def make_service(settings: Settings) -> AnimationService:

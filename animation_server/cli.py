@@ -55,7 +55,7 @@ def _serve(_: argparse.Namespace) -> int:
     # gunicorn takes this process's place: signals reach it, and nothing is imported before it patches.
     command = [sys.executable, "-m", "gunicorn", "--config", "python:animation_server.gunicorn_config"]
     sys.stdout.flush()
-    os.execv(sys.executable, [*command, "animation_server.app:serve_app()"])  # noqa: S606
+    os.execv(sys.executable, [*command, "animation_server.app:create_app()"])  # noqa: S606
 
 
 def _annotate(arguments: argparse.Namespace) -> int:

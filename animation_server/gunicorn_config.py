@@ -19,6 +19,7 @@ from typing import Any
 
 import gevent
 
+from animation_server.logs import logging_config
 from animation_server.settings import Settings
 
 _settings = Settings.from_environ()
@@ -36,6 +37,7 @@ keepalive = 5
 worker_tmp_dir = str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None
 accesslog = None
 loglevel = _settings.log_level
+logconfig_dict = logging_config(_settings.log_level)
 control_socket_disable = True
 
 

@@ -28,13 +28,23 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str)
 
 
-def configure_logging(level: str) -> None:
-    """Send everything of this level ("debug" ... "error") and above to stderr as JSON lines."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(level.upper())
-    # At debug these would log requests and their signatures.
-    for name in ("botocore", "boto3", "urllib3", "s3transfer", "PIL", "numba"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+def logging_config(level: str) -> dict[str, Any]:
+    """Describe for logging.config.dictConfig: everything of `level` and above to stderr as JSON lines.
+
+    level : "debug", "info", "warning" or "error".
+    """
+    ours = {"handlers": ["stderr"], "level": level.upper()}
+    quiet = {"level": "WARNING"}  # at debug these log requests and their signatures
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": JsonFormatter}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": sys.stderr}},
+        "root": ours,
+        "loggers": {
+            # gunicorn hangs handlers of its own on these
+            "gunicorn.error": {**ours, "propagate": False},
+            "gunicorn.access": {**ours, "propagate": False},
+            **dict.fromkeys(("botocore", "boto3", "urllib3", "s3transfer", "PIL", "numba"), quiet),
+        },
+    }

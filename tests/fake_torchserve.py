@@ -21,7 +21,8 @@ from werkzeug.serving import make_server
 from animation_server.inference.contract import InferenceClient
 from torchserve_model.rle import encode
 
-SLOW_S = 1.5
+SECONDS = {"half a second": 0.5, "slow": 1.5}
+"""Behaviours that answer by the contract, later."""
 
 
 @dataclass
@@ -99,8 +100,8 @@ def _json(body: Any, status: int = 200) -> Response:
 
 
 def _misbehave(behaviour: str) -> Response | None:
-    if behaviour == "slow":
-        time.sleep(SLOW_S)
+    if behaviour in SECONDS:
+        time.sleep(SECONDS[behaviour])
     elif behaviour == "hang up":
         request.environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
     elif behaviour.isdigit():
