@@ -29,6 +29,8 @@ from torchserve_model.networks.blocks import (
 DETECTOR_STRIDE = 8
 """Input pixels per cell."""
 
+_LOWEST_SCORE = 0.01
+
 
 @dataclass(frozen=True)
 class DetectorConfig:
@@ -111,15 +113,19 @@ class DetectorDecoder(nn.Module):
         """(B, S, S, 3) uint8 RGB to candidates, best first.
 
         boxes : (B, candidates, 4) float32: left, top, right, bottom in input pixels.
-        scores : (B, candidates) float32, 0 to 1; only local peaks of the centre map have a score above 0.
+        scores : (B, candidates) float32, 0 to 1. Only local peaks of the centre map are candidates; the rest of
+            the places are filled with zeros.
         """
         logits = self.network(images)
         scores = logits.centres.sigmoid()
         peaks = functional.max_pool2d(scores.unsqueeze(1), 3, stride=1, padding=1).squeeze(1)
-        scores = torch.where(scores >= peaks, scores, torch.zeros_like(scores))
+        # A floor, lest runtimes that round differently rank what is nothing differently.
+        keep = (scores >= peaks) & (scores > _LOWEST_SCORE)
+        scores = torch.where(keep, scores, torch.zeros_like(scores))
         top, index = scores.flatten(1).topk(self.network.config.candidates, dim=1)
         boxes = boxes_from_distances(logits.distances).flatten(1, 2)  # (B, h * h, 4)
-        return boxes.gather(1, index.unsqueeze(-1).expand(-1, -1, 4)), top
+        chosen = boxes.gather(1, index.unsqueeze(-1).expand(-1, -1, 4))
+        return chosen * (top > 0).unsqueeze(-1), top
 
 
 def boxes_from_distances(distances: Tensor) -> Tensor:
