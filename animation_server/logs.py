@@ -35,6 +35,7 @@ def logging_config(level: str) -> dict[str, Any]:
     """
     ours = {"handlers": ["stderr"], "level": level.upper()}
     quiet = {"level": "WARNING"}  # at debug these log requests and their signatures
+    silent = {"level": "CRITICAL", "propagate": False}  # we write a line a request ourselves
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -42,9 +43,8 @@ def logging_config(level: str) -> dict[str, Any]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": sys.stderr}},
         "root": ours,
         "loggers": {
-            # gunicorn hangs handlers of its own on these
-            "gunicorn.error": {**ours, "propagate": False},
-            "gunicorn.access": {**ours, "propagate": False},
+            "gunicorn.error": {**ours, "propagate": False},  # gunicorn hangs handlers of its own on it
+            "gunicorn.access": silent,
             **dict.fromkeys(("botocore", "boto3", "urllib3", "s3transfer", "PIL", "numba"), quiet),
         },
     }

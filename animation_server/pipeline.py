@@ -20,8 +20,9 @@ from animation_server.annotate import annotate
 from animation_server.character import Character
 from animation_server.concurrency import Executor
 from animation_server.drawing import DecodeLimits, decode_drawing
-from animation_server.errors import DependencyError, InputError
+from animation_server.errors import DependencyError, InputError, NoFigureError
 from animation_server.inference.contract import InferenceClient
+from animation_server.sample import sample_drawing
 from animation_server.storage import ObjectStore
 from animation_server.storage.keys import animation_key, drawing_id
 
@@ -158,10 +159,12 @@ class AnimationService:
 
     def _warm_up(self) -> None:
         try:
-            self.client.check()
+            annotate(sample_drawing(), self.client)
         except DependencyError as exc:
-            # It may come up later; readiness keeps asking.
+            # They may come up later; readiness keeps asking.
             log.warning("models not ready yet", extra={"reason": str(exc)})
+        except NoFigureError:
+            log.info("the models see no figure in the sample drawing")
         self.renderer.warm_up()
 
     def _check_motions(self, names: Sequence[str]) -> None:

@@ -8,29 +8,22 @@ from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 import bvh_tools
 from animation_server.animate import AnimationOptions, EncodedClip, Progress, animate_puppet, prepare
-from animation_server.character import Character, humanoid_skeleton
+from animation_server.character import Character
 from animation_server.motion.library import Motion, list_motions
 from animation_server.motion.retarget import RetargetResult, retarget
 from animation_server.pipeline import MotionInfo
 from animation_server.render.puppet import Puppet
+from animation_server.sample import sample_character
 
 # What decides how a frame looks: the packages and modules whose source makes the renderer's version.
 _PARTS = (
     "animate.py", "annotate.py", "character.py", "drawing.py", "segment.py",
     "encode", "motion", "render", "rig",
 )  # fmt: skip
-
-_WARM_UP_JOINTS = {
-    "nose": (60, 25), "left_shoulder": (75, 50), "right_shoulder": (45, 50), "left_elbow": (95, 55),
-    "right_elbow": (25, 55), "left_hand": (112, 60), "right_hand": (8, 60), "left_hip": (70, 90),
-    "right_hip": (50, 90), "left_knee": (72, 120), "right_knee": (48, 120), "left_foot": (74, 152),
-    "right_foot": (46, 152),
-}  # fmt: skip
 
 
 def set_in_motion(character: Character, motion: Motion) -> RetargetResult:
@@ -80,12 +73,7 @@ class LibraryRenderer:
 
     def warm_up(self) -> None:
         """See Renderer."""
-        mask = np.zeros((160, 120), dtype=np.uint8)
-        for x, y in _WARM_UP_JOINTS.values():
-            cv2.line(mask, (60, 70), (x, y), 1, 12)
-        texture = np.full((160, 120, 3), 128, dtype=np.uint8)
-        joints = {name: (float(x), float(y)) for name, (x, y) in _WARM_UP_JOINTS.items()}
-        prepared = self.prepare(Character(texture, mask.astype(bool), humanoid_skeleton(joints)))
+        prepared = self.prepare(sample_character())
         motion = min(self.motions.values(), key=lambda m: m.frames)
         self.render(prepared, motion.name, AnimationOptions(size=(64, 64), max_frames=4))
 

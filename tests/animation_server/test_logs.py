@@ -39,7 +39,7 @@ def test_exceptions_are_in_the_line() -> None:
 
 
 def test_configuration_takes(capsys: pytest.CaptureFixture[str]) -> None:
-    """Ours and gunicorn's loggers write JSON to stderr, from the level on."""
+    """Ours and gunicorn's errors go to stderr as JSON, from the level on; its access log is ours to write."""
     names = [None, "gunicorn.error", "gunicorn.access"]
     loggers = [logging.getLogger(name) for name in names]
     before = [(logger.handlers[:], logger.level, logger.propagate) for logger in loggers]
@@ -47,6 +47,7 @@ def test_configuration_takes(capsys: pytest.CaptureFixture[str]) -> None:
         logging.config.dictConfig(logging_config("info"))
         logging.getLogger("animation_server.anything").info("ours")
         logging.getLogger("gunicorn.error").warning("theirs")
+        logging.getLogger("gunicorn.access").info("GET /objects/secret")
         logging.getLogger("animation_server.anything").debug("nobody's")
     finally:
         for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):

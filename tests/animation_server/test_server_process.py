@@ -54,7 +54,10 @@ def drawing(number: int) -> bytes:
 
 
 def post(server: Server, image: bytes = DRAWING, **fields: str) -> requests.Response:
-    return requests.post(f"{server.url}/v1/animations", files={"image": image}, data=fields, timeout=60)
+    # Without keeping alive: gunicorn waits for idle connections when it stops.
+    headers = {"Connection": "close"}
+    url = f"{server.url}/v1/animations"
+    return requests.post(url, files={"image": image}, data=fields, headers=headers, timeout=60)
 
 
 def test_from_upload_to_gif(server: Server) -> None:
