@@ -107,6 +107,7 @@ def properties(config: ServeConfig) -> dict[str, str]:
         "max_response_size": str(MAX_BODY_BYTES),
         # Who can reach the loopback interface of a pod is in the pod.
         "disable_token_authorization": "true",
+        "allowed_urls": "file://.*",
         "enable_model_api": str(config.model_api).lower(),
         "disable_system_metrics": "true",
     }

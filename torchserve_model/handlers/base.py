@@ -67,13 +67,13 @@ class FigureHandler(ABC):
     def answer(self, images: Sequence[NDArray[np.uint8]]) -> list[Answer]:
         """Answers to (H, W, 3) uint8 RGB images, one each."""
 
-    def handle(self, data: Sequence[Mapping[str, Any]], context: Any) -> list[Any]:
+    def handle(self, data: Sequence[Mapping[str, Any]], context: Any) -> list[str]:
         """Answer a batch of requests, each a mapping of multipart fields or with the bare "body".
 
         A request without a usable image gets status 400 and an error of TorchServe's shape; the others in its
         batch are answered as if it had not been there.
         """
-        answers: list[Any] = [None] * len(data)
+        answers: dict[int, Any] = {}
         images: dict[int, NDArray[np.uint8]] = {}
         for index, request in enumerate(data):
             try:
@@ -81,10 +81,12 @@ class FigureHandler(ABC):
             except BadImageError as error:
                 answers[index] = {"code": 400, "type": "BadImage", "message": str(error)}
                 context.set_response_status(code=400, phrase="Bad Request", idx=index)
-        for index, answer in zip(images, self.answer(list(images.values())), strict=True):
-            answers[index] = answer
+        answers.update(zip(images, self.answer(list(images.values())), strict=True))
+        for index in range(len(data)):
+            context.set_response_content_type(index, "application/json")
             context.set_response_header(index, "X-Model-Version", self.version)
-        return answers
+        # Written here: TorchServe would spread each number of a mask over a line of its own.
+        return [json.dumps(answers[index], separators=(",", ":")) for index in range(len(data))]
 
 
 def decode_image(request: Mapping[str, Any]) -> NDArray[np.uint8]:

@@ -113,8 +113,8 @@ class DetectorDecoder(nn.Module):
         """(B, S, S, 3) uint8 RGB to candidates, best first.
 
         boxes : (B, candidates, 4) float32: left, top, right, bottom in input pixels.
-        scores : (B, candidates) float32, 0 to 1. Only local peaks of the centre map are candidates; the rest of
-            the places are filled with zeros.
+        scores : (B, candidates) float32, 0 to 1. Only local peaks of the centre map are candidates; the rest
+            of the places are filled with zeros.
         """
         logits = self.network(images)
         scores = logits.centres.sigmoid()
