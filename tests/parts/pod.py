@@ -54,6 +54,7 @@ def running_pod(home: Path, settings: Mapping[str, str] | None = None) -> Iterat
         environ = {
             "ANIMATION_INFERENCE": "torchserve",
             "ANIMATION_TORCHSERVE_URL": models.url,
+            "ANIMATION_TORCHSERVE_MANAGEMENT_URL": models.management_url,
             "ANIMATION_STORAGE": "s3",
             "ANIMATION_S3_ENDPOINT_URL": s3.endpoint,
             "ANIMATION_S3_REGION": s3.region,

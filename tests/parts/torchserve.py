@@ -27,15 +27,18 @@ class TorchServe:
 
 
 @contextmanager
-def torchserve(store: Path, home: Path, *options: str, port: int | None = None) -> Iterator[TorchServe]:
+def torchserve(
+    store: Path, home: Path, *options: str, port: int | None = None, management_port: int | None = None
+) -> Iterator[TorchServe]:
     """Run TorchServe over the archives in `store` for the length of the block.
 
-    `home` takes its configuration and logs. `options` are passed on to `torchserve_model.serve`.
+    `home` takes its configuration and logs. `options` are passed on to `torchserve_model.serve`; ports are
+    free ones unless given.
     """
     inference, management, metrics, grpc, grpc_management = free_ports(5)
-    inference = port or inference
+    inference, management = port or inference, management_port or management
     command = [
-        sys.executable, "-m", "torchserve_model.serve", "--store", str(store), "--home", str(home),
+        sys.executable, "-m", "torchserve_model.serve", "--store", str(store), "--run-dir", str(home),
         "--inference-port", str(inference), "--management-port", str(management),
         "--metrics-port", str(metrics),
         "--grpc-inference-port", str(grpc), "--grpc-management-port", str(grpc_management), *options,
