@@ -88,6 +88,10 @@ class PoseDataset(Dataset[Batch]):
         }
 
 
+CLOSE_UP = 0.2
+"""Part of the detector's examples on which one figure fills the picture: many are photographed so."""
+
+
 class SheetDataset(Dataset[Batch]):
     """Whole sheets. Items: image (S, S, 3) uint8 and boxes (N, 4) float32 in network pixels, N >= 0."""
 
@@ -99,7 +103,7 @@ class SheetDataset(Dataset[Batch]):
 
     def __getitem__(self, index: int) -> Batch:
         rng, size = self.stream.rng(index), self.size.of(index)
-        sheet = draw_sheet(rng, size)
+        sheet = draw_crop(rng, size) if rng.random() < CLOSE_UP else draw_sheet(rng, size)
         image = sheet.image
         boxes = np.array([figure.bbox_xyxy for figure in sheet.figures], dtype=np.float64).reshape(-1, 4)
         if self.augment:
