@@ -74,7 +74,11 @@ def make_puppet(character: Character) -> Puppet:
         vertices_px=rig_to_px(mesh.vertices, height, width),
         triangles=np.ascontiguousarray(mesh.triangles[order]),
         part_starts=np.searchsorted(owners[order], np.arange(n_joints + 1)),
-        solver=ArapSolver(mesh.vertices, mesh.triangles, px_to_rig(skeleton.joints_px, height, width)),
+        solver=ArapSolver(
+            mesh.vertices,
+            np.concatenate((mesh.triangles, mesh.glue)),
+            px_to_rig(skeleton.joints_px, height, width),
+        ),
         cutout=cut_out(character.texture, character.mask),
         repairs=working.repairs,
     )

@@ -58,19 +58,33 @@ def cut_out(texture: NDArray[np.uint8], mask: NDArray[np.bool_], *, even_paper: 
     texture : (H, W, 3) uint8 RGB. mask : (H, W) bool.
     even_paper : whether paper is made white and even, and a rim of it around the figure is taken off.
     """
+    colour = texture
     if even_paper:
         evened = even_out(texture, mask)
         trimmed = trim_rim(mask, evened.is_paper)
         if trimmed.sum() > 0.5 * mask.sum():  # a figure that mostly goes was not one of strokes on paper
             mask = trimmed
-        texture = evened.rgb
+        colour = evened.rgb
     binary = mask.astype(np.uint8)
+    if even_paper:
+        colour = _firm_edge(colour, binary)
     soft = cv2.GaussianBlur(binary * np.float32(255.0), (0, 0), 1.0)
     # blurring thins what is thinner than the blur: lines of one or two pixels keep their full strength
     thin = (binary > 0) & (cv2.morphologyEx(binary, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) == 0)
     alpha = np.where(thin, 255, np.clip((soft - 127.5) * 1.5 + 127.5, 0, 255)).astype(np.uint8)
-    core = cv2.erode(binary, np.ones((3, 3), np.uint8)) | thin
-    return Cutout(_bleed(texture, core if core.any() else binary), alpha)
+    return Cutout(_bleed(colour, binary), alpha)
+
+
+def _firm_edge(colour: NDArray[np.uint8], binary: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Where a stroke fades into paper at a figure's edge, let its colour go on instead: alpha alone fades.
+
+    colour : (H, W, 3) uint8. binary : (H, W) uint8, 1 on the figure.
+    """
+    reach = max(1, round(max(binary.shape) / 600))  # of a photograph's blur, pixels
+    fading = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    band = np.ones((2 * reach + 3, 2 * reach + 3), np.uint8)
+    edge = (binary > 0) & (cv2.erode(binary, band) == 0)
+    return np.where(edge[..., None], np.asarray(cv2.erode(colour, fading), dtype=np.uint8), colour)
 
 
 def _bleed(texture: NDArray[np.uint8], core: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import Delaunay, QhullError
 
 from animation_server.rig.working_mask import WorkingMask
@@ -47,11 +49,14 @@ class Mesh:
     """A figure's rest mesh.
 
     vertices : (V, 2) float64, rig frame.
-    triangles : (T, 3) int64, counter-clockwise in the rig frame. All triangles hang together.
+    triangles : (T, 3) int64, counter-clockwise in the rig frame.
+    glue : (G, 3) int64, triangles that are not drawn but stiffen: where two pieces meet in a mere vertex, one
+    could turn freely about it.
     """
 
     vertices: NDArray[np.float64]
     triangles: NDArray[np.int64]
+    glue: NDArray[np.int64]
 
 
 def px_to_rig(points_px: ArrayLike, height: int, width: int) -> NDArray[np.float64]:
@@ -70,7 +75,8 @@ def build_mesh(working: WorkingMask) -> Mesh:
     """Mesh a figure. Some 400 to 800 vertices, whatever the size of its texture."""
     points, triangles = _triangulate(working.pixels)
     vertices = px_to_rig(working.to_texture(points), working.height, working.width)
-    return Mesh(vertices, np.ascontiguousarray(triangles[:, ::-1]))  # y turns over, and with it the winding
+    triangles = np.ascontiguousarray(triangles[:, ::-1])  # y turns over, and with it the winding
+    return Mesh(vertices, triangles, _glue(triangles, len(vertices)))
 
 
 def _triangulate(working: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -252,6 +258,32 @@ def _push_out(points: NDArray[np.float64], triangles: NDArray[np.int64]) -> NDAr
             return moved
         shift[triangles[turned].ravel()] *= 0.3
     return points
+
+
+def _glue(triangles: NDArray[np.int64], n_vertices: int) -> NDArray[np.int64]:
+    """Triangles (G, 3) that join the fans around each vertex where there is more than one."""
+    n_corners = triangles.size
+    vertex = triangles.ravel()
+    following = np.roll(triangles, -1, axis=1).ravel()
+    corner = np.arange(n_corners)
+    following_corner = np.roll(corner.reshape(-1, 3), -1, axis=1).ravel()
+    # the two triangles on an edge share a corner at either end: they belong to one fan
+    order = np.argsort(_edge_keys(vertex, following, n_vertices), kind="stable")
+    keys = _edge_keys(vertex, following, n_vertices)[order]
+    same = np.flatnonzero(keys[1:] == keys[:-1])
+    first, second = order[same], order[same + 1]
+    # corners at the start of one half-edge and at the end of its twin, which runs the other way
+    links = (
+        np.concatenate((first, following_corner[first])),
+        np.concatenate((following_corner[second], second)),
+    )
+    graph = coo_array((np.ones(len(links[0]), dtype=bool), links), shape=(n_corners, n_corners))
+    _, fan = connected_components(graph, directed=False)
+    _, one_corner = np.unique(fan, return_index=True)
+    one_corner = one_corner[np.argsort(vertex[one_corner], kind="stable")]
+    split = np.flatnonzero(vertex[one_corner][1:] == vertex[one_corner][:-1])
+    a, b = one_corner[split], one_corner[split + 1]
+    return np.stack((vertex[a], following[a], following[b]), axis=1)
 
 
 def _rectangle(working: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
