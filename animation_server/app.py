@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from io import BytesIO
+from typing import IO
+
+from flask import Flask, Request
 
 from animation_server.api import animations, health
 from animation_server.api.errors import register_error_handlers
@@ -20,6 +23,20 @@ FORM_BYTES = 64 * 1024
 """What a request may hold beside its image."""
 
 
+class InMemoryRequest(Request):
+    """Keeps uploads in memory: children's drawings do not belong in temporary files."""
+
+    def _get_file_stream(
+        self,
+        total_content_length: int | None,  # noqa: ARG002
+        content_type: str | None,  # noqa: ARG002
+        filename: str | None = None,  # noqa: ARG002
+        content_length: int | None = None,  # noqa: ARG002
+    ) -> IO[bytes]:
+        # Werkzeug's hook for this; how much comes is bounded by MAX_CONTENT_LENGTH.
+        return BytesIO()
+
+
 def create_app(settings: Settings | None = None, service: AnimationService | None = None) -> Flask:
     """Make the app.
 
@@ -28,6 +45,7 @@ def create_app(settings: Settings | None = None, service: AnimationService | Non
     settings = Settings.from_environ() if settings is None else settings
     service = make_service(settings) if service is None else service
     app = Flask("animation_server", static_folder=None)
+    app.request_class = InMemoryRequest
     # Base64 is longer than what it holds by a third; the image's own limit is checked where it is decoded.
     app.config["MAX_CONTENT_LENGTH"] = settings.max_image_bytes * 4 // 3 + FORM_BYTES
     attach(app, Parts(settings, service))

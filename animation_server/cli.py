@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from animation_server.animate import AnimationOptions, EncodedClip, Progress
     from animation_server.motion.library import Motion
 
+MALLOC = {
+    "MALLOC_ARENA_MAX": "2",
+    "MALLOC_MMAP_THRESHOLD_": "1000000",
+    "MALLOC_TRIM_THRESHOLD_": "1000000",
+}
+"""For the C library: give images back when they are freed. Left alone, its arenas for every thread keep them,
+and a worker grows by 100 MB in 20 requests.
+"""
+
 USAGE, BAD_INPUT, DEPENDENCY_FAILED, INTERRUPTED = 2, 3, 4, 130
 
 
@@ -55,7 +64,8 @@ def _serve(_: argparse.Namespace) -> int:
     # gunicorn takes this process's place: signals reach it, and nothing is imported before it patches.
     command = [sys.executable, "-m", "gunicorn", "--config", "python:animation_server.gunicorn_config"]
     sys.stdout.flush()
-    os.execv(sys.executable, [*command, "animation_server.app:create_app()"])  # noqa: S606
+    environ = {**MALLOC, **os.environ}
+    os.execve(sys.executable, [*command, "animation_server.app:create_app()"], environ)  # noqa: S606
 
 
 def _annotate(arguments: argparse.Namespace) -> int:
