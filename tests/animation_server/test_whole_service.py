@@ -65,8 +65,8 @@ def stored(app: Flask) -> list[Path]:
 def test_pictures_without_a_figure(app: Flask, name: str) -> None:
     """A blank sheet or a photograph of something else is 422 and stores nothing."""
     before = stored(app)
-    image = (io.BytesIO(png(WITHOUT_FIGURE[name])), "photo.png")
-    response = app.test_client().post("/v1/animations", data={"image": image})
+    image = png(WITHOUT_FIGURE[name])
+    response = app.test_client().post("/v1/animations", data=image, content_type="image/png")
     assert (response.status_code, response.get_json()["error"]["code"]) == (422, "no_figure")
     assert stored(app) == before
 
