@@ -83,7 +83,7 @@ def decode_drawing(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Drawin
     if len(data) > limits.max_bytes:
         raise InputError(
             f"Expected an image of at most {limits.max_bytes} bytes, came {len(data)}. Send a smaller one.",
-            code="image_too_large",
+            code="too_large",
             status=413,
         )
     name, opener = _sniff(data)
@@ -117,7 +117,9 @@ def _sniff(data: bytes) -> tuple[str, Callable[[BytesIO], Image.Image]]:
     if data[4:8] == b"ftyp" and data[8:12] in _HEIC_BRANDS:
         return "HEIC", HeifImageFile
     raise InputError(
-        "Expected a JPEG, PNG, WebP or HEIC image, came something else.", code="unsupported_image", status=415
+        "Expected a JPEG, PNG, WebP or HEIC image, came something else.",
+        code="unsupported_media_type",
+        status=415,
     )
 
 

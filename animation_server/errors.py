@@ -55,7 +55,7 @@ class SettingsError(AnimationError):
 class CapacityError(AnimationError):
     """More was asked of the service than it can do now; try again after `retry_after_s`."""
 
-    code = "overloaded"
+    code = "busy"
     status = 503
     retry_after_s = 5
 

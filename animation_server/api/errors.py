@@ -7,8 +7,9 @@ from typing import Any
 
 from flask import Flask, Response, jsonify
 from pydantic import ValidationError
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
+from animation_server.api.parts import current_parts
 from animation_server.api.request_log import request_id
 from animation_server.errors import AnimationError, CapacityError, DependencyError, InputError
 
@@ -59,9 +60,12 @@ def _on_animation_error(exc: AnimationError) -> Response:
 
 
 def _on_http_exception(exc: HTTPException) -> Response:
-    status = exc.code or 500
+    if isinstance(exc, RequestEntityTooLarge):
+        limit = current_parts().settings.max_image_bytes
+        message = f"Expected an image of at most {limit} bytes, came a larger request. Send a smaller one."
+        return error_response("too_large", message, 413)
     code = exc.name.lower().replace(" ", "_")
-    response = error_response(code, exc.description or exc.name, status)
+    response = error_response(code, exc.description or exc.name, exc.code or 500)
     for name, value in exc.get_headers():
         if name not in ("Content-Type", "Content-Length"):  # Allow, Retry-After and their like
             response.headers.add(name, value)

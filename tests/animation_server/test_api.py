@@ -238,7 +238,7 @@ TEXT_AS_PNG = b"This is a text file.\n" * 20
 @pytest.mark.parametrize(
     ("image", "status", "code"),
     [
-        (TEXT_AS_PNG, 415, "unsupported_image"),
+        (TEXT_AS_PNG, 415, "unsupported_media_type"),
         (DRAWING[: len(DRAWING) // 2], 422, "damaged_image"),
         (png_header(30_000, 30_000), 413, "too_many_pixels"),
         (b"", 400, "empty_image"),
@@ -339,11 +339,11 @@ def test_refuses_uploads_that_are_none(server: Server) -> None:
 def test_refuses_bodies_over_the_limit(start: Start) -> None:
     """What is too large is refused by its Content-Length, or as it arrives, and by the image's own limit."""
     server = start(Settings(max_image_bytes=10_000))
-    assert_error(server.post(bytes(200_000)), 413, "request_entity_too_large")
-    assert_error(server.post(bytes(12_000)), 413, "image_too_large")
-    assert_error(server.http.post("/", json={"file": "A" * 200_000}), 413, "request_entity_too_large")
+    assert_error(server.post(bytes(200_000)), 413, "too_large")
+    assert_error(server.post(bytes(12_000)), 413, "too_large")
+    assert_error(server.http.post("/", json={"file": "A" * 200_000}), 413, "too_large")
     raw = server.http.post("/v1/animations", data=bytes(200_000), content_type="image/png")
-    assert_error(raw, 413, "request_entity_too_large")
+    assert_error(raw, 413, "too_large")
 
 
 def test_unknown_addresses_and_methods(server: Server) -> None:
@@ -430,7 +430,7 @@ def test_more_than_the_queue_takes_is_turned_away(start: Start) -> None:
         first = pool.submit(server.post, motions="dab")
         assert began.wait(10)
         turned_away = server.post(motions="zombie")
-        assert_error(turned_away, 503, "overloaded")
+        assert_error(turned_away, 503, "busy")
         assert int(turned_away.headers["Retry-After"]) > 0
         assert server.post(motions="jumping").get_json() == known
         may_end.set()
