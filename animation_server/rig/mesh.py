@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import Delaunay, QhullError
+from scipy.spatial import Delaunay, QhullError, cKDTree
 
 from animation_server.rig.working_mask import WorkingMask
 
@@ -50,8 +50,8 @@ class Mesh:
 
     vertices : (V, 2) float64, rig frame.
     triangles : (T, 3) int64, counter-clockwise in the rig frame.
-    glue : (G, 3) int64, triangles that are not drawn but stiffen: where two pieces meet in a mere vertex, one
-    could turn freely about it.
+    glue : (G, 3) int64, triangles that are not drawn but hold pieces together that meet in a mere vertex, or
+    nowhere. With them the mesh is in one piece.
     """
 
     vertices: NDArray[np.float64]
@@ -76,7 +76,8 @@ def build_mesh(working: WorkingMask) -> Mesh:
     points, triangles = _triangulate(working.pixels)
     vertices = px_to_rig(working.to_texture(points), working.height, working.width)
     triangles = np.ascontiguousarray(triangles[:, ::-1])  # y turns over, and with it the winding
-    return Mesh(vertices, triangles, _glue(triangles, len(vertices)))
+    glue = _glue_fans(triangles, len(vertices))
+    return Mesh(vertices, triangles, np.concatenate((glue, _glue_pieces(vertices, triangles))))
 
 
 def _triangulate(working: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -260,7 +261,7 @@ def _push_out(points: NDArray[np.float64], triangles: NDArray[np.int64]) -> NDAr
     return points
 
 
-def _glue(triangles: NDArray[np.int64], n_vertices: int) -> NDArray[np.int64]:
+def _glue_fans(triangles: NDArray[np.int64], n_vertices: int) -> NDArray[np.int64]:
     """Triangles (G, 3) that join the fans around each vertex where there is more than one."""
     n_corners = triangles.size
     vertex = triangles.ravel()
@@ -284,6 +285,27 @@ def _glue(triangles: NDArray[np.int64], n_vertices: int) -> NDArray[np.int64]:
     split = np.flatnonzero(vertex[one_corner][1:] == vertex[one_corner][:-1])
     a, b = one_corner[split], one_corner[split + 1]
     return np.stack((vertex[a], following[a], following[b]), axis=1)
+
+
+def _glue_pieces(vertices: NDArray[np.float64], triangles: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Triangles (G, 3) that join each piece of a mesh to the rest over the shortest way, two for each so that
+    it cannot turn.
+    """
+    n_vertices = len(vertices)
+    edges = np.concatenate((triangles[:, [0, 1]], triangles[:, [1, 2]]))
+    graph = coo_array((np.ones(len(edges), dtype=bool), edges.T), shape=(n_vertices, n_vertices))
+    n_pieces, piece = connected_components(graph, directed=False)
+    neighbour = np.zeros(n_vertices, dtype=np.int64)
+    neighbour[edges[:, 0]], neighbour[edges[:, 1]] = edges[:, 1], edges[:, 0]
+    glue = np.zeros((0, 3), dtype=np.int64)
+    for _ in range(n_pieces - 1):
+        own, others = np.flatnonzero(piece == piece[0]), np.flatnonzero(piece != piece[0])
+        distance, nearest = map(np.asarray, cKDTree(vertices[own]).query(vertices[others]))
+        closest = int(distance.argmin())
+        a, b = own[nearest[closest]], others[closest]
+        glue = np.concatenate((glue, [[a, neighbour[a], b], [b, neighbour[b], a]]))
+        piece[piece == piece[b]] = piece[0]
+    return glue
 
 
 def _rectangle(working: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

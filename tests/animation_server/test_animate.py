@@ -1,0 +1,138 @@
+"""A character and a motion in, a clip out."""
+
+from __future__ import annotations
+
+import io
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from numpy.typing import NDArray
+from PIL import Image
+
+from animation_server.animate import AnimationOptions, animate, animate_puppet, prepare
+from animation_server.character import Character
+from animation_server.errors import InputError
+from tests.puppetry import drawn_character, odd_characters, swaying
+
+SMALL = AnimationOptions(size=(120, 90))
+
+
+def frames_of(data: bytes) -> tuple[list[NDArray[np.uint8]], float]:
+    """Frames (H, W, 4) RGBA and the duration in seconds."""
+    frames, milliseconds = [], 0.0
+    with Image.open(io.BytesIO(data)) as image:
+        for k in range(getattr(image, "n_frames", 1)):
+            image.seek(k)
+            frames.append(np.asarray(image.convert("RGBA")))
+            milliseconds += image.info.get("duration", 0.0)
+    return frames, milliseconds / 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("gif", "image/gif"), ("webp", "image/webp"), ("apng", "image/apng")]
+)
+def test_every_format_holds_the_clip(name: Any, kind: str) -> None:
+    """Size, frames, duration and transparency are as the clip says."""
+    character = drawn_character()
+    clip = animate(character, swaying(character), replace(SMALL, format=name))
+    frames, duration = frames_of(clip.data)
+    assert clip.content_type == kind
+    assert (clip.width, clip.height) == (120, 90) == frames[0].shape[1::-1]
+    assert len(frames) == clip.n_frames == 6
+    assert duration == pytest.approx(0.24)
+    assert clip.duration == pytest.approx(0.24)
+    for frame in frames:
+        assert frame[0, 0, 3] == 0
+        assert 0.02 < (frame[..., 3] == 255).mean() < 0.9
+
+
+def test_the_rest_pose_shows_the_drawing() -> None:
+    """The first frame is the figure itself: outlined in ink, white inside, nothing outside."""
+    character = drawn_character()
+    motion = replace(swaying(character, 1), loops=True)
+    clip = animate(character, motion, AnimationOptions(size=(300, 380), format="apng"))
+    (frame,), _ = frames_of(clip.data)
+    rows, columns = np.nonzero(frame[..., 3] > 127)
+    mask_rows, mask_columns = np.nonzero(character.mask)
+    wanted_ratio = np.ptp(mask_columns) / np.ptp(mask_rows)
+    assert np.ptp(columns) / np.ptp(rows) == pytest.approx(wanted_ratio, rel=0.03)
+    solid = frame[frame[..., 3] == 255][:, :3]
+    assert (solid.min(axis=1) > 240).mean() > 0.4
+    assert (solid.max(axis=1) < 110).mean() > 0.02
+
+
+def test_a_background_leaves_nothing_transparent() -> None:
+    """The colour asked for is seen all round, exactly."""
+    character = drawn_character()
+    clip = animate(character, swaying(character), replace(SMALL, background=(255, 240, 200)))
+    for frame in frames_of(clip.data)[0]:
+        assert (frame[..., 3] == 255).all()
+        assert np.abs(frame[0, 0, :3].astype(int) - (255, 240, 200)).max() <= 4
+
+
+@given(odd_characters())
+@settings(max_examples=50, deadline=None)
+def test_no_character_is_too_odd(character: Character) -> None:
+    """Masks of one pixel, islands, holes, joints outside and coincident: always a readable clip."""
+    clip = animate(character, swaying(character, 3, 0.3), AnimationOptions(size=(40, 30)))
+    frames, duration = frames_of(clip.data)
+    assert len(frames) == 3
+    assert duration == pytest.approx(0.12)
+
+
+def test_a_prepared_puppet_serves_many_motions_and_threads() -> None:
+    """Clips are the same bytes whether made alone, again or side by side."""
+    character = drawn_character()
+    puppet = prepare(character)
+    motions = [swaying(character, 5, seed=seed) for seed in range(4)]
+    alone = [animate(character, motion, SMALL).data for motion in motions]
+    with ThreadPoolExecutor(4) as pool:
+        assert [clip.data for clip in pool.map(lambda m: animate_puppet(puppet, m, SMALL), motions)] == alone
+
+
+def test_progress_counts_every_frame() -> None:
+    """One call a frame, in order."""
+    character = drawn_character()
+    calls: list[tuple[int, int]] = []
+    animate(character, swaying(character), SMALL, lambda done, total: calls.append((done, total)))
+    assert calls == [(k, 6) for k in range(1, 7)]
+
+
+def test_fewer_frames_keep_the_duration() -> None:
+    """max_frames thins a clip out, it does not cut it off."""
+    character = drawn_character()
+    clip = animate(character, swaying(character, 10), replace(SMALL, max_frames=4))
+    assert clip.n_frames == 4
+    assert clip.duration == pytest.approx(0.4)
+
+
+def test_a_motion_for_another_skeleton_is_refused() -> None:
+    """The message names both sets of joints."""
+    character = drawn_character()
+    motion = swaying(character)
+    other = replace(motion, joint_names=("tail", *motion.joint_names[1:]))
+    with pytest.raises(InputError, match="got tail"):
+        animate(character, other, SMALL)
+    with pytest.raises(InputError, match="at least one frame"):
+        animate(character, replace(motion, joints_xyz=motion.joints_xyz[:0]), SMALL)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"size": (0, 10)},
+        {"size": (10, 99999)},
+        {"format": "bmp"},
+        {"max_fps": 0.0},
+        {"max_frames": 0},
+        {"background": (0, 0, 256)},
+    ],
+)
+def test_options_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
+    """Each with a sentence that names the option and what it takes."""
+    with pytest.raises(InputError, match=f"{next(iter(wrong))}: want"):
+        AnimationOptions(**wrong)
