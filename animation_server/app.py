@@ -14,6 +14,7 @@ from animation_server.api.parts import Parts, attach
 from animation_server.api.request_log import register_request_log
 from animation_server.concurrency import Executor, make_executor
 from animation_server.drawing import DecodeLimits
+from animation_server.errors import SettingsError
 from animation_server.inference.contract import InferenceClient
 from animation_server.pipeline import AnimationService, PipelineLimits
 from animation_server.settings import Settings
@@ -44,6 +45,10 @@ def create_app(settings: Settings | None = None, service: AnimationService | Non
     """
     settings = Settings.from_environ() if settings is None else settings
     service = make_service(settings) if service is None else service
+    unknown = set(settings.motions) - set(service.renderer.motions)
+    if unknown:
+        known = ", ".join(service.renderer.motions)
+        raise SettingsError(f"ANIMATION_MOTIONS: expected motions among {known}; came {', '.join(unknown)}")
     app = Flask("animation_server", static_folder=None)
     app.request_class = InMemoryRequest
     # Base64 is longer than what it holds by a third; the image's own limit is checked where it is decoded.

@@ -141,7 +141,21 @@ class Settings:
                 problems.append(f"{variable}: expected {exc}, came {shown}")
         if problems:
             raise SettingsError("; ".join(problems))
-        return cls(**values)
+        settings = cls(**values)
+        settings._check_defaults()
+        return settings
+
+    def _check_defaults(self) -> None:
+        """Raise SettingsError where a request that asks for nothing would go beyond a limit."""
+        for name, value, limit_name, limit in (
+            ("size", self.size, "max_size", self.max_size),
+            ("frames", self.frames, "max_frames", self.max_frames),
+            ("motions", len(self.motions), "max_motions", self.max_motions),
+        ):
+            if value > limit:
+                raise SettingsError(
+                    f"{_variable(name)}: expected at most {_variable(limit_name)}, {limit}; came {value}"
+                )
 
     @property
     def base_url(self) -> str:

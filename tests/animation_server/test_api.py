@@ -24,7 +24,12 @@ from werkzeug.test import TestResponse
 from animation_server.animate import AnimationOptions
 from animation_server.app import create_app, decode_limits
 from animation_server.concurrency import ThreadExecutor
-from animation_server.errors import InferenceTimeoutError, InferenceUnavailableError, StorageError
+from animation_server.errors import (
+    InferenceTimeoutError,
+    InferenceUnavailableError,
+    SettingsError,
+    StorageError,
+)
 from animation_server.pipeline import AnimationService, PipelineLimits
 from animation_server.settings import Settings
 from animation_server.storage.local import LocalStore
@@ -143,6 +148,12 @@ def test_defaults_come_from_the_settings(start: Start) -> None:
     server = start(Settings(motions=("jumping",), size=222, frames=33))
     assert set(server.post().get_json()["animations"]) == {"jumping"}
     assert server.renderer.rendered == [("jumping", AnimationOptions((222, 222), max_frames=33))]
+
+
+def test_default_motions_must_exist(start: Start) -> None:
+    """A motion misspelt in the settings stops the start."""
+    with pytest.raises(SettingsError, match=r"ANIMATION_MOTIONS.*came moonwalk"):
+        start(Settings(motions=("dab", "moonwalk")))
 
 
 def test_options_reach_the_renderer(server: Server) -> None:

@@ -95,6 +95,17 @@ def test_stays_alive_while_it_renders(server: Server) -> None:
     assert beats > 20
 
 
+def test_equal_requests_are_worked_on_once(server: Server, torchserve: FakeTorchServe) -> None:
+    """Greenlets wait for each other as threads do: one of four asks the models, all get the same answer."""
+    asked = len(torchserve.requests)
+    torchserve.behaviours = ["half a second"]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda _: post(server, drawing(40), motions="dab", size="64"), range(4)))
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert len({answer.text for answer in answers}) == 1
+    assert len(torchserve.requests) - asked == 2
+
+
 def test_bad_input_kills_no_worker(server: Server) -> None:
     """Every bad image in turn and at once; the same worker answers afterwards."""
     bad = [TEXT_AS_PNG, DRAWING[:500], png_header(30_000, 30_000), b"", BLANK]

@@ -61,6 +61,14 @@ def test_refuses_what_it_cannot_use(variable: str, value: str, message: str) -> 
     assert message in str(caught.value)
 
 
+def test_refuses_defaults_beyond_their_limit() -> None:
+    """A request that asks for nothing must not be refused for asking too much."""
+    with pytest.raises(
+        SettingsError, match="ANIMATION_SIZE: expected at most ANIMATION_MAX_SIZE, 300; came 400"
+    ):
+        Settings.from_environ({"ANIMATION_MAX_SIZE": "300"})
+
+
 def test_names_all_problems_at_once() -> None:
     """An operator mends a configuration in one go."""
     with pytest.raises(SettingsError) as caught:
