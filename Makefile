@@ -8,7 +8,7 @@ COMPILE = $(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emi
           --no-emit-find-links --no-header --annotation-style=line
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pod test test-fast lint format lock archives clean
+.PHONY: help demo pod test test-fast lint format bench-render lock archives clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ lint: $(VENV)/.dev ## ruff and strict mypy
 format: $(VENV)/.dev ## rewrite the code in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench-render: $(VENV)/.dev ## time the renderer stage by stage
+	$(BIN)/python -m benchmarks.render
 
 archives: $(VENV)/.dev var/models/.built ## pack the models for TorchServe into var/models
 
