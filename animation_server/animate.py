@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -40,8 +41,9 @@ class AnimationOptions:
 
     size : width, height in pixels.
     format : "gif", "webp" (lossless) or "apng".
-    max_fps : frames a second that are not exceeded.
-    max_frames : frames in all that are not exceeded; longer clips keep their duration.
+    max_fps, max_frames : frames a second and in all that are not exceeded; the duration stays.
+    frames : a number of frames wanted instead of these bounds. The duration stays; a GIF shows no more than
+        fifty a second.
     background : None for a transparent one, or an RGB colour of 0 to 255.
     """
 
@@ -49,6 +51,7 @@ class AnimationOptions:
     format: Format = "gif"
     max_fps: float = 30.0
     max_frames: int | None = None
+    frames: int | None = None
     background: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
@@ -58,8 +61,9 @@ class AnimationOptions:
             raise InputError(f"format: want one of {', '.join(CONTENT_TYPES)}, got {self.format!r}")
         if not self.max_fps > 0:
             raise InputError(f"max_fps: want a positive number, got {self.max_fps}")
-        if self.max_frames is not None and self.max_frames < 1:
-            raise InputError(f"max_frames: want at least 1, got {self.max_frames}")
+        for name, number in (("max_frames", self.max_frames), ("frames", self.frames)):
+            if number is not None and number < 1:
+                raise InputError(f"{name}: want at least 1, got {number}")
         if self.background is not None and not all(0 <= channel <= 255 for channel in self.background):
             raise InputError(f"background: want three numbers of 0 to 255, got {self.background}")
 
@@ -113,7 +117,8 @@ def animate_puppet(
     options = options or AnimationOptions()
     if motion.n_frames < 1:
         raise InputError("motion: want at least one frame, got none")
-    timing = choose_frames(motion.n_frames, motion.frame_time, options.max_fps, options.max_frames)
+    bounds = (math.inf, None) if options.frames else (options.max_fps, options.max_frames)
+    timing = choose_frames(motion.n_frames, motion.frame_time, *bounds)
     world = puppet.pose(motion, timing.frames)
     camera = frame_all([world], *options.size)
     actor = make_actor(puppet, world, motion.draw_order[timing.frames], camera)

@@ -35,7 +35,7 @@ TEXTURE_SIDE = 600
 """Larger side of a character's texture: half again what a 400 px animation can show of it."""
 
 CROP_MARGIN = 0.06
-"""Paper kept around the detector's box, as a share of its larger side: the pose network learnt with as much."""
+"""Paper kept around the detector's box, as a share of its larger side: what the pose network learnt with."""
 
 TEXTURE_MARGIN = 0.015
 """Paper kept around the finished mask."""

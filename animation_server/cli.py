@@ -109,10 +109,8 @@ def _render(arguments: argparse.Namespace) -> int:
     output: Path = arguments.output
     if output.suffix.lower() not in formats:
         raise InputError(f"{output}: expected a name that ends in {', '.join(formats)}")
-    options = _options(arguments.size or (400, 400), formats[output.suffix.lower()], None)
+    options = _options(arguments.size or (400, 400), formats[output.suffix.lower()], arguments.frames)
     motion = _load_motion(arguments.motion, arguments.retarget)
-    if arguments.frames:
-        motion = motion.resampled(arguments.frames)
     character = read_character(arguments.character)
     with _progress_bar(1) as progress:
         clip, dump = render_with_dump(character, motion, options, progress)
@@ -148,12 +146,12 @@ def _load_motion(source: str, retarget: Path | None = None) -> Motion:
     return load_motion(path if is_file else source, retarget)
 
 
-def _options(size: tuple[int, int], name: str, max_frames: int | None) -> AnimationOptions:
+def _options(size: tuple[int, int], name: str, frames: int | None) -> AnimationOptions:
     from animation_server.animate import AnimationOptions
     from animation_server.pipeline import EXTENSIONS
 
     (known,) = (known for known in EXTENSIONS if known == name)
-    return AnimationOptions(size=size, format=known, max_frames=max_frames)
+    return AnimationOptions(size=size, format=known, frames=frames)
 
 
 @contextmanager

@@ -43,7 +43,8 @@ def render_motions(
     puppet = prepare(character)
 
     def render(motion: Motion) -> None:
-        done(motion, animate_puppet(puppet, set_in_motion(character, motion).motion, options, progress))
+        moved = set_in_motion(character, motion, options.frames)
+        done(motion, animate_puppet(puppet, moved.motion, options, progress))
 
     executor = ThreadExecutor(min(len(motions), usable_cores()))
     try:
@@ -57,7 +58,7 @@ def render_with_dump(
 ) -> tuple[EncodedClip, bytes]:
     """Render one motion; return the clip, and the .npz file of everything computed for its frames."""
     puppet = prepare(character)
-    moved = set_in_motion(character, motion)
+    moved = set_in_motion(character, motion, options.frames)
     return animate_puppet(puppet, moved.motion, options, progress), _dump(puppet, moved)
 
 

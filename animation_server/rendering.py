@@ -26,8 +26,9 @@ _PARTS = (
 )  # fmt: skip
 
 
-def set_in_motion(character: Character, motion: Motion) -> RetargetResult:
-    """Retarget a motion onto a character."""
+def set_in_motion(character: Character, motion: Motion, frames: int | None = None) -> RetargetResult:
+    """Retarget a motion onto a character; with `frames`, that many over the same duration."""
+    motion = motion.resampled(frames) if frames else motion
     height, width = character.texture.shape[:2]
     return retarget(motion.clip, motion.config, motion.retarget, character.skeleton, (height, width))
 
@@ -68,7 +69,7 @@ class LibraryRenderer:
         progress: Progress | None = None,
     ) -> EncodedClip:
         """See Renderer. progress : called after each frame."""
-        moved = set_in_motion(prepared.character, self._library[motion])
+        moved = set_in_motion(prepared.character, self._library[motion], options.frames)
         return animate_puppet(prepared.puppet, moved.motion, options, progress)
 
     def warm_up(self) -> None:

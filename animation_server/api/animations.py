@@ -105,7 +105,8 @@ def _animate(image: bytes, wishes: AnimationWishes) -> AnimationResult:
             _check_limit("size", size[1], settings.max_size),
         ),
         format=wishes.format,
-        max_frames=_check_limit("frames", wishes.frames or settings.frames, settings.max_frames),
+        max_frames=None if wishes.frames else settings.frames,
+        frames=wishes.frames and _check_limit("frames", wishes.frames, settings.max_frames),
         background=wishes.background,
     )
     result = parts.service.animate(AnimationRequest(image, motions, look))

@@ -110,6 +110,13 @@ def test_fewer_frames_keep_the_duration() -> None:
     assert clip.duration == pytest.approx(0.4)
 
 
+def test_frames_that_are_asked_for_are_shown() -> None:
+    """Where a number of frames is named, neither the frame rate nor the other bound thins them out."""
+    character = drawn_character()
+    options = replace(SMALL, frames=10, max_fps=1.0, max_frames=2)
+    assert animate(character, swaying(character, 10), options).n_frames == 10
+
+
 def test_a_motion_for_another_skeleton_is_refused() -> None:
     """The message names both sets of joints."""
     character = drawn_character()
@@ -129,6 +136,7 @@ def test_a_motion_for_another_skeleton_is_refused() -> None:
         {"format": "bmp"},
         {"max_fps": 0.0},
         {"max_frames": 0},
+        {"frames": 0},
         {"background": (0, 0, 256)},
     ],
 )

@@ -162,7 +162,7 @@ def test_options_reach_the_renderer(server: Server) -> None:
         motions=["dab", "jumping,dab"], size="128x96", frames="20", format="webp", background="#ff8000"
     )
     assert list(response.get_json()["animations"]) == ["dab", "jumping"]
-    look = AnimationOptions((128, 96), "webp", max_frames=20, background=(255, 128, 0))
+    look = AnimationOptions((128, 96), "webp", frames=20, background=(255, 128, 0))
     assert sorted(server.renderer.rendered, key=str) == [("dab", look), ("jumping", look)]
     assert response.get_json()["animations"]["dab"].endswith(".webp")
 
