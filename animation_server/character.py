@@ -16,6 +16,7 @@ import yaml
 from numpy.typing import NDArray
 
 from animation_server.errors import InputError
+from animation_server.safe_yaml import load_yaml
 
 HUMANOID_PARENTS = {
     "root": None,
@@ -146,12 +147,7 @@ def _read_image(path: Path, flags: int) -> NDArray[np.uint8]:
 
 
 def _read_config(path: Path) -> dict[str, object]:
-    try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as exc:
-        raise InputError(f"{path}: cannot read it: {exc.strerror}") from exc
-    except (yaml.YAMLError, UnicodeDecodeError) as exc:
-        raise InputError(f"{path}: not YAML: {exc}") from exc
+    config = load_yaml(path)
     if not isinstance(config, dict):
         raise InputError(f"{path}: expected keys height, width, skeleton; got {type(config).__name__}")
     return config

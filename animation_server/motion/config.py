@@ -6,15 +6,15 @@ retarget configuration says how that skeleton drives the joints of a drawn chara
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, Strict, TypeAdapter
 
+from animation_server.config_file import find_file, read_config
 from animation_server.errors import InputError
-from animation_server.safe_yaml import load_yaml
 
 Up = Literal["+x", "-x", "+y", "-y", "+z", "-z"]
 ProjectionMethod = Literal["frontal", "sagittal", "pca"]
@@ -142,18 +142,16 @@ class RetargetConfig:
 
 _MOTION = TypeAdapter(MotionConfig)
 _RETARGET = TypeAdapter(RetargetConfig)
-_Config = TypeVar("_Config", MotionConfig, RetargetConfig)
 
 
 def load_motion_config(path: Path, base_dirs: Sequence[Path] = ()) -> MotionConfig:
     """Read a motion configuration.
 
-    A relative `filepath` is looked for from the file's own folder, each folder above it, `base_dirs` and
-    the current folder, in this order.
+    A relative `filepath` is looked for as `find_file` does.
     Raises InputError when the file is unreadable, a key is unknown, missing or of a wrong type, or the BVH
     file is not there.
     """
-    config = _validate(_MOTION, load_yaml(path), path)
+    config = read_config(_MOTION, path)
     end = config.end_frame_idx
     if end is not None and end <= config.start_frame_idx:
         raise InputError(
@@ -161,7 +159,9 @@ def load_motion_config(path: Path, base_dirs: Sequence[Path] = ()) -> MotionConf
             code="bad_config",
         )
     retarget = None if config.retarget is None else path.parent / config.retarget
-    return replace(config, filepath=_find(config.filepath, path, base_dirs), retarget=retarget)
+    return replace(
+        config, filepath=find_file(config.filepath, path, "filepath", base_dirs), retarget=retarget
+    )
 
 
 def load_retarget_config(path: Path) -> RetargetConfig:
@@ -170,36 +170,10 @@ def load_retarget_config(path: Path) -> RetargetConfig:
     Raises InputError when the file is unreadable, a key is unknown, missing or of a wrong type, or a BVH
     joint or group that it names belongs to no projection group.
     """
-    config = _validate(_RETARGET, load_yaml(path), path)
+    config = read_config(_RETARGET, path)
     for problem in _loose_ends(config):
         raise InputError(f"{path}: {problem}", code="bad_config")
     return config
-
-
-def _validate(adapter: TypeAdapter[_Config], values: Any, path: Path) -> _Config:
-    if not isinstance(values, dict):
-        raise InputError(f"{path}: expected keys and values, got {type(values).__name__}", code="bad_config")
-    try:
-        return adapter.validate_python(values)
-    except ValidationError as exc:
-        raise InputError(f"{path}: {'; '.join(_explain(exc))}", code="bad_config") from exc
-
-
-def _explain(exc: ValidationError) -> Iterator[str]:
-    """One 'key.path: what was expected, what came' for each mistake, five at most."""
-    errors = exc.errors(include_url=False)
-    for error in errors[:5]:
-        key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error["loc"])
-        message = {
-            "missing": "expected this key, it is missing",
-            "unexpected_keyword_argument": "unknown key; mend its spelling or take it out",
-        }.get(error["type"])
-        if message is None:
-            got = repr(error["input"])
-            message = f"{error['msg'][:1].lower()}{error['msg'][1:]}, got {got[:60]}"
-        yield f"{key.removeprefix('.')}: {message}"
-    if len(errors) > 5:
-        yield f"and {len(errors) - 5} more"
 
 
 def _loose_ends(config: RetargetConfig) -> Iterator[str]:
@@ -224,15 +198,3 @@ def _loose_ends(config: RetargetConfig) -> Iterator[str]:
                     f"char_bodypart_groups[{index}].bvh_depth_drivers: {driver!r} is in none of the "
                     "bvh_projection_bodypart_groups; add it to one"
                 )
-
-
-def _find(file: Path, config_path: Path, base_dirs: Sequence[Path]) -> Path:
-    folders: Iterable[Path] = (*config_path.resolve().parents, *base_dirs, Path.cwd())
-    for folder in folders:
-        if (folder / file).is_file():  # an absolute file stays as it is
-            return folder / file
-    raise InputError(
-        f"{config_path}: filepath: expected a BVH file, found no {file} from the configuration's folder and "
-        f"those above it, {', '.join(str(d) for d in base_dirs) or 'no further folder'}, or {Path.cwd()}",
-        code="unreadable_file",
-    )

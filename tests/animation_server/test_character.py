@@ -78,7 +78,7 @@ def test_the_texture_is_written_with_alpha(character: Character, tmp_path: Path)
         (lambda d: (d / "mask.png").unlink(), "mask.png"),
         (lambda d: (d / "texture.png").write_bytes(b"no picture"), "not a readable picture"),
         (lambda d: (d / "char_cfg.yaml").write_text("- 1"), "expected keys"),
-        (lambda d: (d / "char_cfg.yaml").write_text("a: ["), "not YAML"),
+        (lambda d: (d / "char_cfg.yaml").write_text("a: ["), "not readable as YAML"),
         (lambda d: cv2.imwrite(str(d / "mask.png"), np.zeros((5, 5), np.uint8)), "same size"),
         (lambda d: _edit(d, lambda c: c.update(height=3)), "says"),
         (lambda d: _edit(d, lambda c: c["skeleton"][3].update(parent="tail")), "unknown parent"),
