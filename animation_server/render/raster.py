@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 if sys.byteorder != "little":
     raise ImportError("pictures are packed for little-endian machines")
 
+_FIXED = 20
+"""Binary places of texture coordinates while a row is drawn."""
+
 _EVEN = 0x00FF00FF
 _ROUND = 0x00800080
 
@@ -43,15 +46,29 @@ def _mix(a: int, b: int, share: int) -> int:
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _sample(texture: NDArray[np.uint32], u: float, v: float) -> int:
-    """Bilinear; texel centres at whole numbers. Nothing checks that u and v lie in the texture."""
-    column, row = int(u), int(v)
-    a, b = int(texture[row, column]), int(texture[row, column + 1])
-    c, d = int(texture[row + 1, column]), int(texture[row + 1, column + 1])
+def _sample(texels: NDArray[np.uint32], width: int, u: int, v: int) -> int:
+    """Bilinear; u, v in fixed point, texel centres at whole numbers; they must lie in the texture."""
+    # unsigned, so that no time goes into asking whether indices count from the end
+    above = np.uintp((v >> _FIXED) * width + (u >> _FIXED))
+    below = above + np.uintp(width)
+    a, b = int(texels[above]), int(texels[above + np.uintp(1)])
+    c, d = int(texels[below]), int(texels[below + np.uintp(1)])
     if a == b and a == c and a == d:  # most of a drawing is flat
         return a
-    u_share, v_share = int((u - column) * 256.0 + 0.5), int((v - row) * 256.0 + 0.5)
+    u_share, v_share = (u >> (_FIXED - 8)) & 255, (v >> (_FIXED - 8)) & 255
     return _mix(_mix(a, b, u_share), _mix(c, d, u_share), v_share)
+
+
+@njit(nogil=True, cache=True, inline="always")
+def _span(start: float, step: float, n_steps: int, size: int) -> tuple[int, int]:
+    """A texture coordinate along a row in fixed point, start and step, that stays within the texture
+    throughout.
+    """
+    limit = size - 1.001
+    end = start + step * (n_steps - 1)
+    if not (0.0 <= start <= limit and 0.0 <= end <= limit):  # a sliver: steps are wild, and rounding tells
+        start, step = min(max(start, 0.0), limit), 0.0
+    return int(start * (1 << _FIXED)), int(step * (1 << _FIXED))
 
 
 @njit(nogil=True, cache=True, inline="always")
@@ -100,6 +117,7 @@ def draw_triangle(
     u_x, u_y = (u1 * (y2 - y0) - u2 * (y1 - y0)) / area, (u2 * (x1 - x0) - u1 * (x2 - x0)) / area
     v_x, v_y = (v1 * (y2 - y0) - v2 * (y1 - y0)) / area, (v2 * (x1 - x0) - v1 * (x2 - x0)) / area
     height, width = picture.shape
+    flat = texture.ravel()
     for row in range(max(0, int(np.ceil(y0 - 0.5))), min(height, int(np.ceil(y2 - 0.5)))):
         y = row + 0.5
         x_a = _edge_x(x0, y0, x2, y2, y)
@@ -108,8 +126,12 @@ def draw_triangle(
         last = min(width, int(np.ceil(max(x_a, x_b) - 0.5)))
         u_row = texels[i, 0] + u_y * (y - y0) + u_x * (0.5 - x0)
         v_row = texels[i, 1] + v_y * (y - y0) + v_x * (0.5 - x0)
+        u, u_step = _span(u_row + u_x * first, u_x, last - first, texture.shape[1])
+        v, v_step = _span(v_row + v_x * first, v_x, last - first, texture.shape[0])
         for column in range(first, last):
-            pixel = _sample(texture, u_row + u_x * column, v_row + v_x * column)
+            pixel = _sample(flat, texture.shape[1], u, v)
+            u += u_step
+            v += v_step
             alpha = pixel >> 24
             if alpha == 255:
                 picture[row, column] = pixel

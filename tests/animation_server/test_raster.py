@@ -56,7 +56,7 @@ def test_neighbouring_triangles_leave_no_gap_and_no_overlap(seed: int) -> None:
     """A half-transparent fan around a point covers every pixel within exactly once."""
     rng = np.random.default_rng(seed)
     angles = np.sort(rng.uniform(0, 2 * np.pi, 9))
-    if np.diff(np.append(angles, angles[0] + 2 * np.pi)).max() > 3.0:
+    if np.diff(np.append(angles, angles[0] + 2 * np.pi)).max() > 2.3:  # the middle might lie outside
         return
     rim = np.stack((np.cos(angles), np.sin(angles)), axis=1) * 40 + 50 + rng.uniform(-3, 3, 2)
     vertices = np.concatenate((rng.uniform(45, 55, (1, 2)), rim))
