@@ -27,6 +27,8 @@ from torchserve_model.networks.blocks import (
 HEATMAP_STRIDE = 4
 """Input pixels per heatmap cell."""
 
+_DECODE_ROUNDS = 2
+
 
 @dataclass(frozen=True)
 class PoseConfig:
@@ -144,15 +146,17 @@ def decode_heatmaps(heatmaps: Tensor, radius_px: float) -> Tensor:
     """
     height, width = heatmaps.shape[-2:]
     xs, ys = cell_centres(heatmaps, HEATMAP_STRIDE)
-    probability = heatmaps.flatten(2).softmax(dim=-1)  # (B, K, h * w)
-    peak = probability.argmax(dim=-1)
-    dx = xs - xs[peak % width].unsqueeze(-1)  # (B, K, w)
-    dy = ys - ys[torch.div(peak, width, rounding_mode="floor")].unsqueeze(-1)  # (B, K, h)
-    window_x = (-0.5 * (dx / radius_px) ** 2).exp()
-    window_y = (-0.5 * (dy / radius_px) ** 2).exp()
-    window = (window_y.unsqueeze(-1) * window_x.unsqueeze(-2)).flatten(2)
-    near = (probability * window).view(-1, heatmaps.shape[1], height, width)  # (B, K, h, w)
-    mass = near.sum(dim=(2, 3))
-    x = (near.sum(dim=2) * xs).sum(dim=-1) / mass
-    y = (near.sum(dim=3) * ys).sum(dim=-1) / mass
+    flat = heatmaps.flatten(2).softmax(dim=-1)  # (B, K, h * w)
+    probability = flat.view(-1, heatmaps.shape[1], height, width)
+    peak = flat.argmax(dim=-1)  # (B, K)
+    x, y = xs[peak % width], ys[torch.div(peak, width, rounding_mode="floor")]
+    mass = x
+    # Each round moves the window from the peak's cell towards the mean, which it biases less and less.
+    for _ in range(_DECODE_ROUNDS):
+        window_x = (-0.5 * ((xs - x.unsqueeze(-1)) / radius_px) ** 2).exp()  # (B, K, w)
+        window_y = (-0.5 * ((ys - y.unsqueeze(-1)) / radius_px) ** 2).exp()  # (B, K, h)
+        near = probability * (window_y.unsqueeze(-1) * window_x.unsqueeze(-2))
+        mass = near.sum(dim=(2, 3))
+        x = (near.sum(dim=2) * xs).sum(dim=-1) / mass
+        y = (near.sum(dim=3) * ys).sum(dim=-1) / mass
     return torch.stack([x, y, mass], dim=-1)
