@@ -122,10 +122,9 @@ class GifWriter:
 
     def _write(self, frame: NDArray[np.uint8], delay_cs: int, following: NDArray[np.uint8]) -> None:
         left, top, right, bottom, must_clear = _changes(self._shown, frame, following)
-        box = slice(top, bottom), slice(left, right)
-        pixels = _fresh(self._shown[box], frame[box], self._similar)
+        pixels = _fresh(self._shown, frame, (left, top, right, bottom), self._similar)
         data, written = compress(pixels, self.palette.bits, self._similar)
-        _show(self._shown[box], written, must_clear)
+        _show(self._shown, written, left, top, must_clear)
         disposal = _CLEAR if must_clear else _KEEP
         control = pack("<BBBBHBB", 0x21, 0xF9, 4, disposal << 2 | 1, delay_cs, 0, 0)
         descriptor = pack("<BHHHHB", 0x2C, left, top, right - left, bottom - top, 0)
@@ -159,28 +158,34 @@ def _changes(
 
 @njit(nogil=True, cache=True)
 def _fresh(
-    shown: NDArray[np.uint8], frame: NDArray[np.uint8], similar: NDArray[np.uint8]
+    shown: NDArray[np.uint8],
+    frame: NDArray[np.uint8],
+    box: tuple[int, int, int, int],
+    similar: NDArray[np.uint8],
 ) -> NDArray[np.uint8]:
-    """What of a frame has to be drawn over what is shown: 0 where that is the same, or similar."""
-    fresh = frame.copy()
-    for row in range(frame.shape[0]):
-        for column in range(frame.shape[1]):
+    """What of a frame's box has to be drawn over what is shown: 0 where that is the same, or similar."""
+    left, top, right, bottom = box
+    fresh = np.zeros((bottom - top, right - left), np.uint8)
+    for row in range(top, bottom):
+        for column in range(left, right):
             now, before = frame[row, column], shown[row, column]
-            if now == before:
-                fresh[row, column] = 0
-            elif before != 0 and now != 0:
+            stays = now == before
+            if not stays and before != 0 and now != 0:
                 for alternative in similar[now]:
-                    if alternative == before:
-                        fresh[row, column] = 0
+                    stays |= alternative == before
+            if not stays:
+                fresh[row - top, column - left] = now
     return fresh
 
 
 @njit(nogil=True, cache=True)
-def _show(shown: NDArray[np.uint8], written: NDArray[np.uint8], must_clear: bool) -> None:
+def _show(
+    shown: NDArray[np.uint8], written: NDArray[np.uint8], left: int, top: int, must_clear: bool
+) -> None:
     """Bring what is shown up to date after a rectangle was drawn and, perhaps, cleared."""
-    for row in range(shown.shape[0]):
-        for column in range(shown.shape[1]):
+    for row in range(written.shape[0]):
+        for column in range(written.shape[1]):
             if must_clear:
-                shown[row, column] = 0
+                shown[top + row, left + column] = 0
             elif written[row, column] != 0:
-                shown[row, column] = written[row, column]
+                shown[top + row, left + column] = written[row, column]

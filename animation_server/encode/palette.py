@@ -177,13 +177,6 @@ class PaletteMap:
         """
         _to_indices(picture, indices, box, self._known, self._lab)
 
-    def index_of(self, rgb: tuple[int, int, int]) -> int:
-        """Index of one opaque colour."""
-        pixel = rgb[0] | rgb[1] << 8 | rgb[2] << 16 | 255 << 24
-        index = np.zeros((1, 1), np.uint8)
-        self.to_indices(np.full((1, 1), pixel, np.uint32), index, (0, 0, 1, 1))
-        return int(index[0, 0])
-
 
 @njit(nogil=True, cache=True)
 def _to_indices(

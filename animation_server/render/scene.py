@@ -61,7 +61,7 @@ def make_actor(
         sprite=sprite,
         texels=sprite.from_texture(puppet.vertices_px),
         vertices=camera.project(world),
-        draw_order=np.ascontiguousarray(draw_order),
+        draw_order=np.array(draw_order, dtype=np.int64, order="C"),
     )
 
 

@@ -15,7 +15,10 @@ from PIL import Image
 
 from animation_server.animate import AnimationOptions, animate, animate_puppet, prepare
 from animation_server.character import Character
+from animation_server.encode import gif, lzw, palette
 from animation_server.errors import InputError
+from animation_server.render import raster
+from animation_server.rig import arap, mask_topology, parts
 from tests.puppetry import drawn_character, odd_characters, swaying
 
 SMALL = AnimationOptions(size=(120, 90))
@@ -92,6 +95,23 @@ def test_a_prepared_puppet_serves_many_motions_and_threads() -> None:
     alone = [animate(character, motion, SMALL).data for motion in motions]
     with ThreadPoolExecutor(4) as pool:
         assert [clip.data for clip in pool.map(lambda m: animate_puppet(puppet, m, SMALL), motions)] == alone
+
+
+def test_one_clip_compiles_all_that_any_other_needs() -> None:
+    """No option, format or character makes a kernel compile again in the middle of a request."""
+    character = drawn_character()
+    frozen = swaying(character, 1)
+    frozen.draw_order.flags.writeable = False
+    character.mask.flags.writeable = False
+    animate(character, swaying(character), SMALL)
+    animate(character, frozen, replace(SMALL, background=(1, 2, 3)))
+    animate(character, replace(frozen, draw_order=frozen.draw_order.astype(np.int32)), SMALL)
+    modules = (gif, lzw, palette, raster, arap, mask_topology, parts)
+    kernels = [value for module in modules for value in vars(module).values() if hasattr(value, "signatures")]
+    assert len(kernels) > 10
+    compiled_anew = [kernel.py_func.__qualname__ for kernel in kernels if len(kernel.signatures) > 1]
+    # test_raster draws single triangles, which the server never does
+    assert set(compiled_anew) <= {"draw_triangle"}
 
 
 def test_progress_counts_every_frame() -> None:
