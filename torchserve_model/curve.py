@@ -66,7 +66,8 @@ def draw_curve(steps: NDArray[np.float64], losses: NDArray[np.float64]) -> NDArr
         return np.round(np.stack([across, down], axis=-1)).astype(np.int32)
 
     cv2.polylines(picture, [to_pixels(steps, losses)], False, (200, 200, 200), 1, cv2.LINE_AA)
-    cv2.polylines(picture, [to_pixels(steps[window - 1 :], smooth)], False, (0, 0, 0), 2, cv2.LINE_AA)
+    middle = steps[(window - 1) // 2 :][: len(smooth)]
+    cv2.polylines(picture, [to_pixels(middle, smooth)], False, (0, 0, 0), 2, cv2.LINE_AA)
     corner = (width - _MARGIN, height - _MARGIN)
     cv2.rectangle(picture, (_MARGIN, _MARGIN), corner, (120, 120, 120), 1)
     labels = (
