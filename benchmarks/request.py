@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import requests
 from PIL import Image
 
@@ -26,6 +27,8 @@ from tests.parts.pod import SAMPLE, running_pod
 from tests.parts.server import animation_server
 
 PHOTOGRAPH = (4032, 3024)
+SENSOR_NOISE = 4.0
+"""Standard deviation, in the evening and indoors; it makes the file as large as a phone's."""
 REQUEST = {"motions": "dab,jumping,zombie", "frames": "150", "size": "400"}
 
 
@@ -37,7 +40,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--embedded", action="store_true")
     options = parser.parse_args()
-    photographs = [_photograph(number) for number in range(options.runs + 1)]
+    photographs = _photographs(options.runs + 1)
     with (
         tempfile.TemporaryDirectory(prefix="benchmark-") as home,
         _server(Path(home), options.embedded) as url,
@@ -68,16 +71,20 @@ def _server(home: Path, embedded: bool) -> Iterator[str]:
             yield pod.server.url
 
 
-def _photograph(number: int) -> bytes:
-    """Make the sample a phone's photograph; `number` makes it another one without changing its look."""
+def _photographs(count: int) -> list[bytes]:
+    """Make the sample a phone's photograph: as many pixels, as much noise; each a little different."""
     with Image.open(SAMPLE) as sample:
-        picture = sample.convert("RGB").resize(
-            PHOTOGRAPH if sample.width > sample.height else PHOTOGRAPH[::-1]
-        )
-    picture.putpixel((number, 0), (number, 0, 0))
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=92, comment=f"{number}")
-    return out.getvalue()
+        size = PHOTOGRAPH if sample.width > sample.height else PHOTOGRAPH[::-1]
+        picture = np.asarray(sample.convert("RGB").resize(size, Image.Resampling.BICUBIC), np.int16)
+    noise = np.random.default_rng(0).normal(0, SENSOR_NOISE, picture.shape).round().astype(np.int16)
+    noisy = np.clip(picture + noise, 0, 255).astype(np.uint8)
+    photographs = []
+    for number in range(count):
+        out = io.BytesIO()
+        noisy[:8, :8] = 20 * number % 256
+        Image.fromarray(noisy).save(out, "JPEG", quality=95)
+        photographs.append(out.getvalue())
+    return photographs
 
 
 def _post(url: str, photograph: bytes) -> float:
