@@ -17,7 +17,7 @@ def test_the_truth_matches_itself() -> None:
 
 
 def test_a_figure_is_matched_once() -> None:
-    """Of two boxes on one figure the better, which comes first, takes it; what is found elsewhere is alone."""
+    """Of two boxes on one figure the first, which is better, takes it; one found elsewhere is alone."""
     found = np.array([[0, 0, 10, 9], [0, 0, 10, 10], [80, 80, 90, 90]], dtype=np.float64)
     assert match_boxes(found, BOXES) == [(0, 0, pytest.approx(0.9))]
     assert match_boxes(found, np.zeros((0, 4))) == []
