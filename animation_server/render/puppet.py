@@ -12,6 +12,7 @@ from animation_server.errors import InputError
 from animation_server.motion.rig_motion import RigMotion
 from animation_server.render.texture import Cutout, cut_out
 from animation_server.rig.arap import ArapSolver
+from animation_server.rig.creases import cut_creases, line_strength
 from animation_server.rig.mesh import build_mesh, px_to_rig, rig_to_px
 from animation_server.rig.parts import label_bones, triangle_bones
 from animation_server.rig.working_mask import make_working_mask
@@ -63,7 +64,9 @@ def make_puppet(character: Character) -> Puppet:
     skeleton = character.skeleton
     height, width = character.mask.shape
     working = make_working_mask(character.mask, skeleton.joints_px)
-    labels = label_bones(working, skeleton.parents, skeleton.joints_px)
+    lines = line_strength(character.texture, working)
+    labels = label_bones(working, skeleton.parents, skeleton.joints_px, lines)
+    working = cut_creases(working, labels, lines, skeleton.parents, skeleton.joints_px)
     mesh = build_mesh(working)
     owners = triangle_bones(mesh, working, labels)
     order = np.argsort(owners, kind="stable")

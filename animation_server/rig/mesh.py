@@ -38,7 +38,7 @@ _OUTLINE_TOLERANCE = 0.9
 _MARGIN.
 """
 
-_MARGIN = 1.2
+_MARGIN = 1.5
 """How far the outline is moved outwards, working pixels: past the soft edge of the mask."""
 
 _CONFORMING_ROUNDS = 6

@@ -15,10 +15,21 @@ from animation_server.rig.working_mask import WorkingMask
 _UNREACHED = np.float32(1e30)
 
 
-def label_bones(working: WorkingMask, parents: NDArray[np.int64], joints_px: ArrayLike) -> NDArray[np.int16]:
+_LINE_COST = np.float32(6.0)
+"""How many pixels' way it costs to cross one pixel of a drawn line: parts end at lines rather than beyond."""
+
+
+def label_bones(
+    working: WorkingMask,
+    parents: NDArray[np.int64],
+    joints_px: ArrayLike,
+    lines: NDArray[np.float32] | None = None,
+) -> NDArray[np.int16]:
     """The bone nearest to every pixel of the figure, by distance inside the figure.
 
     parents : (J,) parent indices, -1 for the root. joints_px : (J, 2) x, y in texture pixels.
+    lines : (H', W') float32 at working size, 0 to 1, where a line is drawn; it counts as a longer way.
+    None for none.
     Returns (H', W') int16 joint indices at working size, -1 off the figure. A bone without length owns
     nothing, unless there is no other.
     """
@@ -41,12 +52,18 @@ def label_bones(working: WorkingMask, parents: NDArray[np.int64], joints_px: Arr
     if not (labels >= 0).any():
         labels[working.pixels > 0] = 0
         return labels
-    _spread(working.pixels, distance, labels)
+    cost = np.ones(labels.shape, np.float32) if lines is None else 1 + _LINE_COST * lines
+    _spread(working.pixels, cost, distance, labels)
     return labels
 
 
 @njit(nogil=True, cache=True)
-def _spread(mask: NDArray[np.uint8], distance: NDArray[np.float32], labels: NDArray[np.int16]) -> None:
+def _spread(
+    mask: NDArray[np.uint8],
+    cost: NDArray[np.float32],
+    distance: NDArray[np.float32],
+    labels: NDArray[np.int16],
+) -> None:
     """Geodesic distance (chamfer, 8 neighbours) and label of the nearest seed, by raster sweeps until
     nothing changes.
     """
@@ -67,7 +84,8 @@ def _spread(mask: NDArray[np.uint8], distance: NDArray[np.float32], labels: NDAr
                     for k in range(4):  # the neighbours already visited: one beside, three in the row before
                         r = row if k == 0 else row - step
                         c = column - step if k == 0 else column + (k - 2)
-                        candidate = distance[r, c] + (diagonal if k in (1, 3) else np.float32(1.0))
+                        way = diagonal if k in (1, 3) else np.float32(1.0)
+                        candidate = distance[r, c] + way * cost[row, column]
                         if candidate < best - np.float32(1e-3):
                             best, label = candidate, labels[r, c]
                     if label != labels[row, column] or best < distance[row, column]:
