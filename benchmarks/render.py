@@ -31,7 +31,7 @@ import numpy as np
 from PIL import Image
 
 from animation_server.animate import AnimationOptions, animate_puppet, prepare
-from animation_server.character import read_character, write_character
+from animation_server.character import Character, read_character, write_character
 from animation_server.encode.gif import encode_gif
 from animation_server.encode.palette import choose_palette
 from animation_server.motion.library import Motion, load_motion
@@ -41,9 +41,10 @@ from animation_server.render.scene import draw_frames, frame_all, make_actor
 from animation_server.render.texture import cut_out
 from animation_server.rendering import set_in_motion
 from animation_server.rig.arap import ArapSolver
-from animation_server.rig.mesh import build_mesh, px_to_rig
+from animation_server.rig.creases import cut_creases, line_strength
+from animation_server.rig.mesh import Mesh, build_mesh, px_to_rig
 from animation_server.rig.parts import label_bones, triangle_bones
-from animation_server.rig.working_mask import make_working_mask
+from animation_server.rig.working_mask import WorkingMask, make_working_mask
 from animation_server.sample import sample_character
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -152,9 +153,7 @@ def stages(folder: Path, motion: Motion) -> dict[str, Callable[[], Any]]:
         "read the folder": lambda: read_character(folder),
         "set in motion": lambda: set_in_motion(character, motion),
         "mesh": lambda: build_mesh(make_working_mask(character.mask, skeleton.joints_px)),
-        "bones": lambda: triangle_bones(
-            mesh, working, label_bones(working, skeleton.parents, skeleton.joints_px)
-        ),
+        "bones, creases": lambda: divide(character, working, mesh),
         "ARAP set-up": lambda: ArapSolver(mesh.vertices, mesh.triangles, rest),
         "cut out, even paper": lambda: cut_out(character.texture, character.mask),
         "ARAP, all frames": lambda: puppet.solver.solve(handles),
@@ -163,6 +162,15 @@ def stages(folder: Path, motion: Motion) -> dict[str, Callable[[], Any]]:
         "draw": lambda: sum(1 for _ in draw_frames([actor], width, height)),
         "encode": lambda: encode_gif(drawn, delays, palette, width, height, 0.09),
     }
+
+
+def divide(character: Character, working: WorkingMask, mesh: Mesh) -> None:
+    """What a puppet does to find its parts."""
+    skeleton = character.skeleton
+    lines = line_strength(character.texture, working)
+    labels = label_bones(working, skeleton.parents, skeleton.joints_px, lines)
+    cut_creases(working, labels, lines, skeleton.parents, skeleton.joints_px)
+    triangle_bones(mesh, working, labels)
 
 
 def two_at_once(puppet: Puppet, moved: RigMotion, runs: int) -> str:

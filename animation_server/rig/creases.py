@@ -21,7 +21,7 @@ _DETOUR = 1.8
 _LINE = 0.35
 """Line strength that counts as a drawn line."""
 
-_SHORTEST_CREASE = 14
+_SHORTEST_CREASE = 20
 """Working pixels; shorter ones are accidents."""
 
 _ATTACHED_SHARE = 0.15

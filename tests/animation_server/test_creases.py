@@ -51,7 +51,7 @@ def raise_left_hand(character: Character, puppet: Puppet) -> np.ndarray:
 
 
 def test_an_arm_along_the_body_does_not_drag_it_along() -> None:
-    """With a line drawn between them the body stays where it is, and the arm comes away up to the shoulder."""
+    """With a line drawn between them the body stays where it is, and the arm comes away."""
     character = standing_at_attention()
     puppet = make_puppet(character)
     assert any("crease" in note for note in puppet.repairs)
