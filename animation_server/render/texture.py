@@ -1,6 +1,4 @@
-"""A character's texture made ready for drawing: cut out softly and brought to the size it will be shown
-at.
-"""
+"""A character's texture made ready for drawing: cut out softly, brought to the size it is shown at."""
 
 from __future__ import annotations
 
@@ -17,7 +15,6 @@ _BORDER = 8
 
 _LARGEST_SIDE = 2048
 """Bound on a prepared texture's side; sharper than this nobody asks for."""
-
 
 _THIN_STRENGTH = 1.3
 """Peak opacity that a thin line is brought to; above one, for sampling between two texels halves it."""
@@ -71,10 +68,9 @@ def cut_out(texture: NDArray[np.uint8], mask: NDArray[np.bool_], *, even_paper: 
         trimmed = trim_rim(mask, evened.is_paper)
         if trimmed.sum() > 0.5 * mask.sum():  # a figure that mostly goes was not one of strokes on paper
             mask = trimmed
-        colour = evened.rgb
+        if evened.is_paper.any():
+            colour = _firm_edge(evened.rgb, mask.astype(np.uint8))
     binary = mask.astype(np.uint8)
-    if even_paper:
-        colour = _firm_edge(colour, binary)
     soft = cv2.GaussianBlur(binary * np.float32(255.0), (0, 0), 1.0)
     # blurring thins what is thinner than the blur: lines of one or two pixels keep their full strength
     thin = (binary > 0) & (cv2.morphologyEx(binary, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)) == 0)

@@ -17,10 +17,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import Delaunay, QhullError, cKDTree
+from scipy.spatial import Delaunay, QhullError
 
+from animation_server.rig.mesh_glue import edge_keys, glue_together
 from animation_server.rig.working_mask import WorkingMask
 
 _INNER_VERTICES = 320
@@ -34,9 +33,7 @@ _OUTLINE_PER_WIDTH = 0.7
 """Outline spacing as a share of the local width of the figure: about as many rungs as a ladder needs."""
 
 _OUTLINE_TOLERANCE = 0.9
-"""How far the mask may reach beyond the outline before it is moved outwards, working pixels; below
-_MARGIN.
-"""
+"""How far the mask may reach beyond the outline, working pixels; less than it is moved outwards by."""
 
 _MARGIN = 1.5
 """How far the outline is moved outwards, working pixels: past the soft edge of the mask."""
@@ -76,8 +73,7 @@ def build_mesh(working: WorkingMask) -> Mesh:
     points, triangles = _triangulate(working.pixels)
     vertices = px_to_rig(working.to_texture(points), working.height, working.width)
     triangles = np.ascontiguousarray(triangles[:, ::-1])  # y turns over, and with it the winding
-    glue = _glue_fans(triangles, len(vertices))
-    return Mesh(vertices, triangles, np.concatenate((glue, _glue_pieces(vertices, triangles))))
+    return Mesh(vertices, triangles, glue_together(vertices, triangles))
 
 
 def _triangulate(working: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -95,7 +91,7 @@ def _triangulate(working: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArr
             break
         contours = [_split(contour, flags) for contour, flags in zip(contours, missing, strict=True)]
     triangles = triangles[_is_inside(points[triangles], contours, working.shape)]
-    if not len(triangles):  # a figure thinner than its own outline; cannot happen once it was grown
+    if not len(triangles):  # an outline without an inside, such as a crack may leave of a speck
         return _rectangle(working)
     points = _push_out(points, triangles)
     used, triangles = np.unique(triangles, return_inverse=True)
@@ -201,19 +197,15 @@ def _signed_area(corners: NDArray[np.float64]) -> NDArray[np.float64]:
     return (ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0]) / 2
 
 
-def _edge_keys(a: NDArray[np.int64], b: NDArray[np.int64], n_points: int) -> NDArray[np.int64]:
-    return np.minimum(a, b) * n_points + np.maximum(a, b)
-
-
 def _missing_edges(
     triangles: NDArray[np.int64], loops: list[NDArray[np.int64]], n_points: int
 ) -> list[NDArray[np.bool_]]:
     """For each loop, which of its edges (from point k to k + 1) the triangulation lacks."""
-    present = np.unique(_edge_keys(triangles.ravel(), np.roll(triangles, -1, axis=1).ravel(), n_points))
+    present = np.unique(edge_keys(triangles.ravel(), np.roll(triangles, -1, axis=1).ravel(), n_points))
     missing = []
     for loop in loops:
         following = np.roll(loop, -1)
-        keys = _edge_keys(loop, following, n_points)
+        keys = edge_keys(loop, following, n_points)
         missing.append(~np.isin(keys, present) & (loop != following))
     return missing
 
@@ -239,7 +231,7 @@ def _is_inside(
 def _push_out(points: NDArray[np.float64], triangles: NDArray[np.int64]) -> NDArray[np.float64]:
     """Move the outline outwards by the margin, except where a triangle would turn over."""
     a, b = triangles[:, [0, 1, 2]].ravel(), triangles[:, [1, 2, 0]].ravel()
-    _, index, count = np.unique(_edge_keys(a, b, len(points)), return_inverse=True, return_counts=True)
+    _, index, count = np.unique(edge_keys(a, b, len(points)), return_inverse=True, return_counts=True)
     on_outline = count[index] == 1
     a, b = a[on_outline], b[on_outline]
     along = points[b] - points[a]
@@ -259,53 +251,6 @@ def _push_out(points: NDArray[np.float64], triangles: NDArray[np.int64]) -> NDAr
             return moved
         shift[triangles[turned].ravel()] *= 0.3
     return points
-
-
-def _glue_fans(triangles: NDArray[np.int64], n_vertices: int) -> NDArray[np.int64]:
-    """Triangles (G, 3) that join the fans around each vertex where there is more than one."""
-    n_corners = triangles.size
-    vertex = triangles.ravel()
-    following = np.roll(triangles, -1, axis=1).ravel()
-    corner = np.arange(n_corners)
-    following_corner = np.roll(corner.reshape(-1, 3), -1, axis=1).ravel()
-    # the two triangles on an edge share a corner at either end: they belong to one fan
-    order = np.argsort(_edge_keys(vertex, following, n_vertices), kind="stable")
-    keys = _edge_keys(vertex, following, n_vertices)[order]
-    same = np.flatnonzero(keys[1:] == keys[:-1])
-    first, second = order[same], order[same + 1]
-    # corners at the start of one half-edge and at the end of its twin, which runs the other way
-    links = (
-        np.concatenate((first, following_corner[first])),
-        np.concatenate((following_corner[second], second)),
-    )
-    graph = coo_array((np.ones(len(links[0]), dtype=bool), links), shape=(n_corners, n_corners))
-    _, fan = connected_components(graph, directed=False)
-    _, one_corner = np.unique(fan, return_index=True)
-    one_corner = one_corner[np.argsort(vertex[one_corner], kind="stable")]
-    split = np.flatnonzero(vertex[one_corner][1:] == vertex[one_corner][:-1])
-    a, b = one_corner[split], one_corner[split + 1]
-    return np.stack((vertex[a], following[a], following[b]), axis=1)
-
-
-def _glue_pieces(vertices: NDArray[np.float64], triangles: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Triangles (G, 3) that join each piece of a mesh to the rest over the shortest way, two for each so that
-    it cannot turn.
-    """
-    n_vertices = len(vertices)
-    edges = np.concatenate((triangles[:, [0, 1]], triangles[:, [1, 2]]))
-    graph = coo_array((np.ones(len(edges), dtype=bool), edges.T), shape=(n_vertices, n_vertices))
-    n_pieces, piece = connected_components(graph, directed=False)
-    neighbour = np.zeros(n_vertices, dtype=np.int64)
-    neighbour[edges[:, 0]], neighbour[edges[:, 1]] = edges[:, 1], edges[:, 0]
-    glue = np.zeros((0, 3), dtype=np.int64)
-    for _ in range(n_pieces - 1):
-        own, others = np.flatnonzero(piece == piece[0]), np.flatnonzero(piece != piece[0])
-        distance, nearest = map(np.asarray, cKDTree(vertices[own]).query(vertices[others]))
-        closest = int(distance.argmin())
-        a, b = own[nearest[closest]], others[closest]
-        glue = np.concatenate((glue, [[a, neighbour[a], b], [b, neighbour[b], a]]))
-        piece[piece == piece[b]] = piece[0]
-    return glue
 
 
 def _rectangle(working: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
