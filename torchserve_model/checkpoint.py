@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -80,6 +81,14 @@ class Checkpoint:
             training=content["training"],
             versions=content["versions"],
         )
+
+    def digest(self) -> str:
+        """Name the averaged weights: the beginning of their SHA-256."""
+        content = hashlib.sha256()
+        for name, weight in sorted(self.ema.items()):
+            content.update(name.encode())
+            content.update(weight.contiguous().numpy().tobytes())
+        return content.hexdigest()[:12]
 
     def network(self) -> PoseNetwork | DetectorNetwork:
         """The network with the averaged weights, ready to be asked."""

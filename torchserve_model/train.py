@@ -53,6 +53,7 @@ class TrainConfig:
     ema_horizon : part of the steps that the averaged weights remember; well below one.
     clip_norm : largest gradient norm.
     seed : of weights and drawings.
+    initial : digest of the weights started from, see Checkpoint.digest; empty for a start from nothing.
     """
 
     steps: int
@@ -65,6 +66,7 @@ class TrainConfig:
     ema_horizon: float = 0.03
     clip_norm: float = 5.0
     seed: int = 0
+    initial: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,13 @@ class Trainer:
             lr=config.learning_rate,
         )
         self.step = 0
+
+    def start_from(self, checkpoint: Checkpoint) -> None:
+        """Begin with the averaged weights of another run instead of random ones."""
+        if checkpoint.config != self.network_config:
+            raise ValueError(f"start: want a network of {self.network_config}, got {checkpoint.config}")
+        self.network.load_state_dict(dict(checkpoint.ema))
+        self.average.load_state_dict(dict(checkpoint.ema))
 
     def resume(self, checkpoint: Checkpoint) -> None:
         """Go on where a run of the same settings stopped."""
@@ -214,14 +223,18 @@ def train(
     resume: bool = False,
     stop_at: int | None = None,
     save_every: int = 250,
+    initial: Checkpoint | None = None,
 ) -> Checkpoint:
     """Train, saving to `out` every `save_every` steps, at the end and when interrupted.
 
     resume : go on from `out`'s checkpoint, if it holds one.
     stop_at : step to stop at, before `config.steps`; a later resume takes it from there.
+    initial : what to start from, see TrainConfig.
     """
     path = out / "checkpoint.pt"
     trainer = Trainer(network_config, config, machine)
+    if initial is not None:
+        trainer.start_from(initial)
     if resume and path.exists():
         trainer.resume(Checkpoint.load(path))
     log = LossLog(out, keep_until=trainer.step)
@@ -251,6 +264,8 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoint and curves")
     parser.add_argument("--resume", action="store_true", help="go on from the folder's checkpoint")
     parser.add_argument("--stop-at", type=int, help="stop early at this step, to be resumed")
+    parser.add_argument("--start-from", type=Path, help="checkpoint whose weights to begin with")
+    parser.add_argument("--small-part", type=float, default=TrainConfig.small_part, help="of the steps")
     parser.add_argument("--batch", type=int, default=TrainConfig.batch)
     parser.add_argument("--learning-rate", type=float, default=TrainConfig.learning_rate)
     parser.add_argument("--seed", type=int, default=TrainConfig.seed)
@@ -258,19 +273,30 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=0, help="torch threads, 0 for torch's own choice")
     options = parser.parse_args(argv)
     network_config = PoseConfig() if options.network == "pose" else DetectorConfig()
+    initial = Checkpoint.load(options.start_from) if options.start_from else None
     config = TrainConfig(
         steps=options.steps,
         batch=options.batch,
         small_size=128 if options.network == "pose" else 192,
+        small_part=options.small_part,
         learning_rate=options.learning_rate,
         seed=options.seed,
+        initial=initial.digest() if initial else "",
     )
     machine = Machine.of_this(options.workers, options.threads)
     # Whatever stops a run in the background stops it as Ctrl-C would: with a checkpoint.
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, signal.default_int_handler)
     try:
-        train(network_config, config, machine, options.out, resume=options.resume, stop_at=options.stop_at)
+        train(
+            network_config,
+            config,
+            machine,
+            options.out,
+            resume=options.resume,
+            stop_at=options.stop_at,
+            initial=initial,
+        )
     except KeyboardInterrupt:
         sys.stderr.write(f"stopped; {options.out} can be resumed with --resume\n")
         return 130

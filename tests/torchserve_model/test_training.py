@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,19 @@ def test_a_run_is_not_resumed_with_other_settings(tmp_path: Path) -> None:
     train(POSE, TrainConfig(steps=2, batch=2), MACHINE, tmp_path, stop_at=1)
     with pytest.raises(ValueError, match=r"want a checkpoint of .*steps=3"):
         train(POSE, TrainConfig(steps=3, batch=2), MACHINE, tmp_path, resume=True)
+
+
+def test_a_run_starts_from_another(tmp_path: Path) -> None:
+    """The weights begun with are the other run's averaged ones, and only of the same network."""
+    config = TrainConfig(steps=1, batch=2)
+    first = train(POSE, config, MACHINE, tmp_path / "first")
+    still = replace(config, learning_rate=0.0, initial=first.digest())
+    second = train(POSE, still, MACHINE, tmp_path / "second", initial=first)
+    for name, weight in first.ema.items():
+        if "running" not in name and "num_batches" not in name:
+            torch.testing.assert_close(second.weights[name], weight)
+    with pytest.raises(ValueError, match="want a network of"):
+        train(DETECTOR, config, MACHINE, tmp_path / "third", initial=first)
 
 
 def test_another_file_is_no_checkpoint(tmp_path: Path) -> None:
