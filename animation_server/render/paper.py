@@ -19,8 +19,11 @@ _FIT_SIZE = 96
 _WHITE = 252.0
 """What paper becomes."""
 
-_DARKEST_PAPER = 60.0
-"""A lightness below which the surroundings are not taken for paper."""
+_DARKEST_PAPER = 25.0
+"""A lightness below which the surroundings are not taken for paper, however dim the light may have been."""
+
+_MOST_LIGHTER_SHARE = 0.05
+"""Nothing is lighter than paper: with more of the figure lighter, it is chalk on a board."""
 
 _LEAST_PAPER_SHARE = 0.4
 """Of the surroundings of a figure, how much must agree on being paper."""
@@ -75,6 +78,7 @@ def _fit_lighting(
     terms = _terms(size[1], size[0])
     lightness = small.mean(axis=2).ravel()
     paper = around & (lightness >= np.percentile(lightness[around], 30))
+    residual, tolerance = np.zeros_like(lightness), 0.0
     for round_number in range(_FIT_ROUNDS):
         residual = lightness - terms @ _fit(terms[paper], lightness[paper])
         tolerance = float(np.clip(3.0 * 1.48 * np.median(np.abs(residual[paper])), 4.0, 30.0))
@@ -84,6 +88,9 @@ def _fit_lighting(
         if paper.sum() < 32:
             return None
     if paper[around].mean() < _LEAST_PAPER_SHARE or lightness[paper].mean() < _DARKEST_PAPER:
+        return None
+    is_lighter = (residual > 1.5 * tolerance) & figure.ravel()
+    if is_lighter.sum() > _MOST_LIGHTER_SHARE * figure.sum():
         return None
     field = np.maximum(terms @ _fit(terms[paper], small.reshape(-1, 3)[paper]), 20.0)
     gain = (_WHITE / field).reshape(size[1], size[0], 3).astype(np.float32)

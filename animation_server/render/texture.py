@@ -10,9 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from animation_server.render.paper import even_out, trim_rim
 
-_BORDER = 8
-"""Transparent texels all round, so that a mesh that reaches beyond the texture samples nothing."""
-
 _LARGEST_SIDE = 2048
 """Bound on a prepared texture's side; sharper than this nobody asks for."""
 
@@ -39,12 +36,14 @@ class Cutout:
 class Sprite:
     """A cutout ready for sampling.
 
-    rgba : (h, w, 4) uint8, premultiplied.
+    rgba : (h, w, 4) uint8, premultiplied; fully transparent at its edge.
     scale : texels per texture pixel.
+    border : texels added all round, so that a mesh that reaches beyond the texture samples nothing.
     """
 
     rgba: NDArray[np.uint8]
     scale: float
+    border: int
 
     def from_texture(self, points_px: ArrayLike) -> NDArray[np.float64]:
         """Points (..., 2) x, y in texture pixels to texels; centres at whole numbers in both.
@@ -52,7 +51,7 @@ class Sprite:
         Points beyond the sprite go to its transparent border, where nothing is to be seen but sampling is
         safe.
         """
-        texels = (np.asarray(points_px, dtype=np.float64) + 0.5) * self.scale - 0.5 + _BORDER
+        texels = (np.asarray(points_px, dtype=np.float64) + 0.5) * self.scale - 0.5 + self.border
         return np.clip(texels, 0.5, np.array(self.rgba.shape[1::-1]) - 1.5)
 
 
@@ -110,12 +109,14 @@ def make_sprite(cutout: Cutout, scale: float) -> Sprite:
     """
     height, width = cutout.alpha.shape
     scale = float(np.clip(scale, 1.0 / max(height, width), _LARGEST_SIDE / max(height, width)))
-    size = (int(np.ceil(width * scale)) + 2 * _BORDER, int(np.ceil(height * scale)) + 2 * _BORDER)
-    colour = _scale(cutout.colour, scale, size, cv2.BORDER_REPLICATE)
-    alpha = _strengthen_thin(_scale(cutout.alpha, scale, size, cv2.BORDER_CONSTANT))
+    border = 4 + int(np.ceil(2 * scale))  # interpolation spreads an edge by up to two pixels
+    colour = _scale(cutout.colour, scale, border, cv2.BORDER_REPLICATE)
+    alpha = _scale(cutout.alpha, scale, border, cv2.BORDER_CONSTANT)
+    if scale < 1.0:
+        alpha = _strengthen_thin(alpha)
     weight = alpha[..., None].astype(np.uint16)
     premultiplied = ((colour * weight + 127) // 255).astype(np.uint8)
-    return Sprite(np.ascontiguousarray(np.dstack((premultiplied, alpha))), scale)
+    return Sprite(np.ascontiguousarray(np.dstack((premultiplied, alpha))), scale, border)
 
 
 def _strengthen_thin(alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -129,14 +130,15 @@ def _strengthen_thin(alpha: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.where(strongest < 255.0, np.minimum(alpha * gain, 255.0), alpha).astype(np.uint8)
 
 
-def _scale(image: NDArray[np.uint8], scale: float, size: tuple[int, int], border: int) -> NDArray[np.uint8]:
-    """Scale an image into a picture of a size (w, h) with the sprite's border around it."""
+def _scale(image: NDArray[np.uint8], scale: float, border: int, beyond: int) -> NDArray[np.uint8]:
+    """Scale an image and put a border around it; `beyond` tells OpenCV what the image goes on as."""
     height, width = image.shape[:2]
+    size = (int(np.ceil(width * scale)) + 2 * border, int(np.ceil(height * scale)) + 2 * border)
     x = y = scale
     if scale < 1.0:  # average what falls on one texel before sampling
         small = (max(1, round(width * scale)), max(1, round(height * scale)))
         image = np.asarray(cv2.resize(image, small, interpolation=cv2.INTER_AREA), dtype=np.uint8)
         x, y = scale * width / small[0], scale * height / small[1]
-    matrix = np.array([[x, 0.0, x / 2 - 0.5 + _BORDER], [0.0, y, y / 2 - 0.5 + _BORDER]])
+    matrix = np.array([[x, 0.0, x / 2 - 0.5 + border], [0.0, y, y / 2 - 0.5 + border]])
     method = cv2.INTER_LINEAR if scale < 1.0 else cv2.INTER_CUBIC
-    return np.asarray(cv2.warpAffine(image, matrix, size, flags=method, borderMode=border), dtype=np.uint8)
+    return np.asarray(cv2.warpAffine(image, matrix, size, flags=method, borderMode=beyond), dtype=np.uint8)
