@@ -122,8 +122,8 @@ class GifWriter:
 
     def _write(self, frame: NDArray[np.uint8], delay_cs: int, following: NDArray[np.uint8]) -> None:
         left, top, right, bottom, must_clear = _changes(self._shown, frame, following)
-        pixels = _fresh(self._shown, frame, (left, top, right, bottom), self._similar)
-        data, written = compress(pixels, self.palette.bits, self._similar)
+        pixels, is_even = _fresh(self._shown, frame, (left, top, right, bottom))
+        data, written = compress(pixels, self.palette.bits, self._similar, is_even)
         _show(self._shown, written, left, top, must_clear)
         disposal = _CLEAR if must_clear else _KEEP
         control = pack("<BBBBHBB", 0x21, 0xF9, 4, disposal << 2 | 1, delay_cs, 0, 0)
@@ -158,24 +158,23 @@ def _changes(
 
 @njit(nogil=True, cache=True)
 def _fresh(
-    shown: NDArray[np.uint8],
-    frame: NDArray[np.uint8],
-    box: tuple[int, int, int, int],
-    similar: NDArray[np.uint8],
-) -> NDArray[np.uint8]:
-    """What of a frame's box has to be drawn over what is shown: 0 where that is the same, or similar."""
+    shown: NDArray[np.uint8], frame: NDArray[np.uint8], box: tuple[int, int, int, int]
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """What of a frame's box has to be drawn over what is shown, 0 where it is the same; and where the frame
+    is even, that is like its neighbours on both sides: there a changed pixel would be seen.
+    """
     left, top, right, bottom = box
     fresh = np.zeros((bottom - top, right - left), np.uint8)
+    is_even = np.zeros(fresh.shape, np.bool_)
+    last = frame.shape[1] - 1
     for row in range(top, bottom):
         for column in range(left, right):
-            now, before = frame[row, column], shown[row, column]
-            stays = now == before
-            if not stays and before != 0 and now != 0:
-                for alternative in similar[now]:
-                    stays |= alternative == before
-            if not stays:
+            now = frame[row, column]
+            if now != shown[row, column]:
                 fresh[row - top, column - left] = now
-    return fresh
+                before, after = frame[row, max(column - 1, 0)], frame[row, min(column + 1, last)]
+                is_even[row - top, column - left] = before == now and after == now
+    return fresh, is_even
 
 
 @njit(nogil=True, cache=True)

@@ -14,14 +14,18 @@ _LARGEST_BLOCK = 255
 
 
 def compress(
-    indices: NDArray[np.uint8], bits: int, similar: NDArray[np.uint8] | None = None
+    indices: NDArray[np.uint8],
+    bits: int,
+    similar: NDArray[np.uint8] | None = None,
+    fixed: NDArray[np.bool_] | None = None,
 ) -> tuple[bytes, NDArray[np.uint8]]:
     """Compress palette indices, if asked to with some loss.
 
     indices : (h, w) uint8, all below 2 ** bits; rows from the top. bits : 2 to 8.
     similar : (2 ** bits, k) uint8. Where the dictionary has no string that goes on with index i, one that
-    goes on with similar[i, 0], similar[i, 1], ... is taken instead, except in the middle of even areas,
-    where that would be seen. Rows are filled up with i itself. None changes nothing.
+    goes on with similar[i, 0], similar[i, 1], ... is taken instead. Rows are filled up with i itself. None
+    changes nothing.
+    fixed : (h, w) bool, pixels that are not changed. None fixes none.
 
     Returns the image data of a frame (the byte that states the code size, the sub-blocks, and their end)
     and the indices (h, w) that it will be read as.
@@ -32,9 +36,11 @@ def compress(
     flat = written.reshape(-1)
     if similar is None:
         similar = np.zeros((1 << bits, 0), np.uint8)
+    if fixed is None:
+        fixed = np.zeros(written.shape, dtype=bool)
     # at worst each pixel costs a code of twelve bits, and few are clear codes
     codes = np.zeros(2 * len(flat) + 16, np.uint8)
-    codes = codes[: _encode(flat, bits, similar, codes)]
+    codes = codes[: _encode(flat, bits, similar, np.ascontiguousarray(fixed).reshape(-1), codes)]
     n_full = len(codes) // _LARGEST_BLOCK
     full = np.zeros((n_full, _LARGEST_BLOCK + 1), np.uint8)
     full[:, 0] = _LARGEST_BLOCK
@@ -46,7 +52,11 @@ def compress(
 
 @njit(nogil=True, cache=True)
 def _encode(  # noqa: C901 -- the coder's state is shared by all of its steps
-    indices: NDArray[np.uint8], bits: int, similar: NDArray[np.uint8], out: NDArray[np.uint8]
+    indices: NDArray[np.uint8],
+    bits: int,
+    similar: NDArray[np.uint8],
+    fixed: NDArray[np.bool_],
+    out: NDArray[np.uint8],
 ) -> int:
     """Write the code stream, change `indices` to what it says, and return its length in bytes."""
     clear, end = 1 << bits, (1 << bits) + 1
@@ -66,7 +76,7 @@ def _encode(  # noqa: C901 -- the coder's state is shared by all of its steps
     width, following = bits + 1, end + 1
     buffer, filled, position = clear, width, 0  # a stream opens with a clear code
     n_pixels = len(indices)
-    prefix = previous = int(indices[0]) if n_pixels > 0 else end
+    prefix = int(indices[0]) if n_pixels > 0 else end
     for k in range(1, n_pixels + 1):
         slot, key = 0, 0
         if k < n_pixels:
@@ -74,9 +84,7 @@ def _encode(  # noqa: C901 -- the coder's state is shared by all of its steps
             key = (prefix << 8) | pixel
             slot = _find(table, key)
             entry = int(table[slot])
-            is_even = pixel == previous and (k + 1 == n_pixels or pixel == indices[k + 1])
-            previous = pixel
-            if entry == 0 and not is_even and alike[pixel] & children[prefix] != 0:
+            if entry == 0 and not fixed[k] and alike[pixel] & children[prefix] != 0:
                 for alternative in similar[pixel]:
                     if (children[prefix] >> np.uint64(alternative & 63)) & one == 0:
                         continue

@@ -130,6 +130,20 @@ def test_loss_saves_bytes_but_leaves_even_areas_alone() -> None:
     assert (shown[61:] == to_rgba(frame, GREYS)[61:]).all()
 
 
+def test_nothing_stays_behind_on_an_opaque_ground() -> None:
+    """Where a grainy thing moved on, the even ground is shown again exactly, loss or not."""
+    rng = np.random.default_rng(0)
+    frames = []
+    for k in range(12):
+        frame = np.full((30, 60), 33, np.uint8)
+        frame[8:22, 3 * k : 3 * k + 14] = 33 + rng.integers(-3, 4, (14, 14))
+        frames.append(frame)
+    ground = to_rgba(frames[0], GREYS)[0, 0]
+    shown, _ = read_back(write(frames, tolerance=0.08))
+    for k, picture in enumerate(shown):
+        assert (picture[:, : max(0, 3 * k - 1)] == ground).all()
+
+
 def test_only_the_rectangle_that_changed_is_written() -> None:
     """A dot that blinks on a still ground costs a few bytes a frame, not the ground's."""
     ground = np.random.default_rng(0).integers(1, 63, (100, 100)).astype(np.uint8)
