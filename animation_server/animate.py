@@ -40,7 +40,7 @@ class AnimationOptions:
     """How a clip is to look.
 
     size : width, height in pixels.
-    format : "gif", "webp" (lossless) or "apng".
+    format : "gif", "webp" (lossless alpha) or "apng" (lossless).
     max_fps, max_frames : frames a second and in all that are not exceeded; the duration stays.
     frames : a number of frames wanted instead of these bounds. The duration stays; a GIF shows no more than
         fifty a second.

@@ -260,12 +260,13 @@ def barycentric(corners: NDArray[np.float64], points: NDArray[np.float64]) -> ND
     a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
     ab, ac = b - a, c - a
     area = ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0]
+    is_flat = np.abs(area) <= 1e-12 * ((ab**2).sum(axis=1) + (ac**2).sum(axis=1))
+    area = np.where(is_flat, 1.0, area)
     ap = points[:, None] - a
-    with np.errstate(divide="ignore", invalid="ignore"):
-        v = (ap[..., 0] * ac[:, 1] - ap[..., 1] * ac[:, 0]) / area
-        w = (ab[:, 0] * ap[..., 1] - ab[:, 1] * ap[..., 0]) / area
+    v = (ap[..., 0] * ac[:, 1] - ap[..., 1] * ac[:, 0]) / area
+    w = (ab[:, 0] * ap[..., 1] - ab[:, 1] * ap[..., 0]) / area
     weights = np.stack((1.0 - v - w, v, w), axis=-1)
-    weights[:, area == 0] = -np.inf
+    weights[:, is_flat] = -np.inf
     return weights
 
 
