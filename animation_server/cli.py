@@ -27,9 +27,9 @@ LIBRARIES = {
     "MALLOC_TRIM_THRESHOLD_": "1000000",
     "OPENBLAS_NUM_THREADS": "1",
 }
-"""How the server wants the libraries beneath it. The C library gives images back when they are freed; left alone,
-its arenas for every thread keep them, and a worker grows by 100 MB in 20 requests. OpenBLAS keeps to one
-thread: the matrices are small, and its threads stand in the way of those that render.
+"""How the server wants the libraries beneath it. The C library gives images back when they are freed; left
+alone, its arenas for every thread keep them, and a worker grows by 100 MB in 20 requests. OpenBLAS keeps to
+one thread: the matrices are small, and its threads stand in the way of those that render.
 """
 
 USAGE, BAD_INPUT, DEPENDENCY_FAILED, INTERRUPTED = 2, 3, 4, 130
