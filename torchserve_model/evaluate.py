@@ -117,9 +117,9 @@ def main(argv: list[str] | None = None) -> int:
         "--weights", type=Path, help="folder of exported weights, the package's own if not given"
     )
     parser.add_argument("--drawings", type=int, default=500)
-    parser.add_argument("--flip", action="store_true", help="average pose and mask over a mirror image")
+    parser.add_argument("--no-flip", action="store_true", help="do not average over the mirrored crop")
     options = parser.parse_args(argv)
-    predictor = Predictor.load(options.weights, flip=options.flip)
+    predictor = Predictor.load(options.weights, flip=not options.no_flip)
     figures = {
         "version": predictor.version,
         "detector": evaluate_detector(predictor.detector, options.drawings),

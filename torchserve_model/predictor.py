@@ -52,7 +52,7 @@ class OnnxBackend:
     """A network in ONNX Runtime, on the CPU."""
 
     def __init__(self, path: Path, *, intra_op_num_threads: int = 0) -> None:
-        """Load the weights. intra_op_num_threads : threads a call uses, 0 for as many as there are cores."""
+        """Load the weights; `intra_op_num_threads` is what a call uses, 0 for as many as there are cores."""
         if not path.exists():
             raise FileNotFoundError(
                 f"{path}: want a network's weights, found no file; "
@@ -118,8 +118,11 @@ class FigureDetector:
 class PoseEstimator:
     """Locates the joints and the mask of the figure that fills a crop."""
 
-    def __init__(self, backend: Backend, *, flip: bool = False) -> None:
-        """Flip : ask about the mirrored crop too and merge; costs twice the time."""
+    def __init__(self, backend: Backend, *, flip: bool = True) -> None:
+        """Answer with a network; `flip` asks it about the mirrored crop too and merges.
+
+        That takes twice the time, and of the joints that are far off one in thirteen comes right.
+        """
         self._backend, self._flip = backend, flip
 
     def estimate_pose(
@@ -164,7 +167,7 @@ class Predictor:
 
     @classmethod
     def load(
-        cls, weights_dir: Path | None = None, *, intra_op_num_threads: int = 0, flip: bool = False
+        cls, weights_dir: Path | None = None, *, intra_op_num_threads: int = 0, flip: bool = True
     ) -> Predictor:
         """Load the ONNX weights of a folder, by default the ones that come with the package.
 
