@@ -21,7 +21,7 @@ from torchserve_model.predictor import (
 )
 from torchserve_model.synthesis.sample import KEYPOINTS, draw_crop, draw_sheet
 
-DRAWINGS = 24
+DRAWINGS = 16
 
 
 @pytest.fixture(scope="module")
