@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from torchserve_model.augment import FLIP_ORDER, jitter_colour
 from torchserve_model.letterbox import PAD_VALUE, Letterbox
-from torchserve_model.synthesis.sample import draw_crop, draw_sheet
+from torchserve_model.synthesis.sample import KEYPOINTS, draw_crop, draw_other_crop, draw_sheet
 
 Batch = dict[str, Tensor]
 
@@ -52,24 +52,35 @@ class SizeSchedule:
         return self.small if index < self.small_until else self.full
 
 
+NO_FIGURE = 0.1
+"""Part of the pose network's examples that show no figure: it has the last word on the detector's finds."""
+
+
 class PoseDataset(Dataset[Batch]):
-    """Crops of one figure.
+    """Crops of one figure, and some of none, with no joint present and an empty mask.
 
     Items: image (S, S, 3) uint8, keypoints (13, 2) float32 in network pixels, present (13,) float32 and mask
     (S, S) uint8, both of 0 and 1.
     """
 
-    def __init__(self, stream: Stream, size: SizeSchedule, length: int, *, augment: bool = True) -> None:
-        self.stream, self.size, self.length, self.augment = stream, size, length, augment
+    def __init__(
+        self,
+        stream: Stream,
+        size: SizeSchedule,
+        length: int,
+        *,
+        augment: bool = True,
+        no_figure: float = NO_FIGURE,
+    ) -> None:
+        self.stream, self.size, self.length = stream, size, length
+        self.augment, self.no_figure = augment, no_figure
 
     def __len__(self) -> int:
         return self.length
 
     def __getitem__(self, index: int) -> Batch:
         rng, size = self.stream.rng(index), self.size.of(index)
-        sheet = draw_crop(rng, size)
-        figure = sheet.figures[0]
-        image, mask, keypoints, present = sheet.image, figure.mask, figure.keypoints, figure.present
+        image, mask, keypoints, present = _pose_example(rng, size, self.no_figure)
         if self.augment:
             image = jitter_colour(rng, image)
             if rng.random() < 0.5:
@@ -86,6 +97,19 @@ class PoseDataset(Dataset[Batch]):
             "present": torch.from_numpy(present.astype(np.float32)),
             "mask": torch.from_numpy(covered.astype(np.uint8)),
         }
+
+
+def _pose_example(
+    rng: np.random.Generator, size: int, no_figure: float
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.float32], NDArray[np.bool_]]:
+    """Image, mask, keypoints and which of them are present."""
+    if rng.random() < no_figure:
+        image = draw_other_crop(rng, size).image
+        nothing = np.zeros(len(KEYPOINTS), dtype=np.bool_)
+        return image, np.zeros(image.shape[:2], np.bool_), np.zeros((len(KEYPOINTS), 2), np.float32), nothing
+    sheet = draw_crop(rng, size)
+    figure = sheet.figures[0]
+    return sheet.image, figure.mask, figure.keypoints, figure.present
 
 
 CLOSE_UP = 0.2

@@ -10,7 +10,7 @@ import pytest
 from torchserve_model.synthesis import families, medium
 from torchserve_model.synthesis.canvas import Canvas
 from torchserve_model.synthesis.figure import draw_figure
-from torchserve_model.synthesis.sample import KEYPOINTS, Sheet, draw_crop, draw_sheet
+from torchserve_model.synthesis.sample import KEYPOINTS, Sheet, draw_crop, draw_other_crop, draw_sheet
 from torchserve_model.synthesis.sketch import Sketch, bounds
 
 CROPS = 60
@@ -191,3 +191,12 @@ def test_every_family_can_be_drawn(family: str) -> None:
         _, top, _, bottom = bounds(list(drawn.marks))
         assert 0.5 < bottom - top < 2.5
         assert any(mark.in_mask for mark in drawn.marks)
+
+
+def test_other_crops_hold_no_figure() -> None:
+    """Things, writing and blank paper to learn from, of all shapes, the same for the same generator."""
+    crops = [draw_other_crop(np.random.default_rng(seed), 96) for seed in range(20)]
+    assert all(crop.figures == () for crop in crops)
+    assert all(max(crop.image.shape[:2]) == 96 and crop.image.dtype == np.uint8 for crop in crops)
+    again = draw_other_crop(np.random.default_rng(7), 96)
+    np.testing.assert_array_equal(again.image, crops[7].image)

@@ -168,6 +168,16 @@ def fill_without_figures(rng: np.random.Generator, canvas: Canvas, style: Style,
     canvas.draw(sketch.marks, 1.0, _ORIGIN)
 
 
+def fill_with_thing(rng: np.random.Generator, canvas: Canvas, style: Style, extent: Points) -> None:
+    """One thing that about fills the page, now and then a second one beside it."""
+    sketch = Sketch(rng, style.medium, float(extent.max()) * rng.uniform(0.5, 1.0))
+    for _ in range(1 + (rng.random() < 0.3)):
+        at = rng.uniform(0.4, 0.6, 2) * extent
+        thing = things.THINGS[int(rng.integers(len(things.THINGS)))]
+        thing(sketch, at, float(extent.min()) * rng.uniform(0.8, 1.5))
+    canvas.draw(sketch.marks, 1.0, _ORIGIN)
+
+
 def _printed(rng: np.random.Generator, canvas: Canvas, extent: Points) -> None:
     """Lines of type."""
     letters = np.array(list("abcdefghiklmnoprstuvw ABCDEFGHIJKLMNOPRSTUVW 0123456789 ,."))

@@ -8,7 +8,12 @@ from numpy.typing import NDArray
 
 from torchserve_model.synthesis import photograph
 from torchserve_model.synthesis.canvas import Canvas
-from torchserve_model.synthesis.clutter import draw_across, draw_around
+from torchserve_model.synthesis.clutter import (
+    draw_across,
+    draw_around,
+    fill_with_thing,
+    fill_without_figures,
+)
 from torchserve_model.synthesis.figure import DrawnFigure, draw_figure
 from torchserve_model.synthesis.finish import finish, sample_style
 from torchserve_model.synthesis.labels import Sheet, label_figure
@@ -52,6 +57,27 @@ def draw_crop(rng: np.random.Generator, size: int = 192) -> Sheet:
     if figure is None:
         return draw_crop(rng, size)
     return Sheet(np.ascontiguousarray(image[:height, :width]), (figure,))
+
+
+def draw_other_crop(rng: np.random.Generator, size: int = 192) -> Sheet:
+    """What a detector may take for a figure and is none: a thing, scribbles or writing that fill the crop."""
+    style = sample_style(rng)
+    extent = np.array([size, size], dtype=np.float64)
+    extent[int(rng.integers(2))] *= rng.uniform(0.4, 1.0)
+    width, height = np.ceil(extent).astype(int).tolist()
+    if rng.random() < 0.1:
+        return Sheet(np.ascontiguousarray(photograph.scenery(rng, size)[:height, :width]), ())
+    canvas = Canvas(size)
+    if rng.random() < 0.6:
+        fill_with_thing(rng, canvas, style, extent)
+    else:
+        fill_without_figures(rng, canvas, style, extent)
+    warp = photograph.view(rng, size) if style.kind == "photo" else np.eye(3)
+    ink = canvas.ink()
+    if style.kind == "photo":
+        ink = photograph.warp(ink, warp, (255, 255, 255))
+    image = finish(rng, style, ink, warp, extent, None)
+    return Sheet(np.ascontiguousarray(image[:height, :width]), ())
 
 
 def _outline_points(drawn: DrawnFigure) -> NDArray[np.float64]:
