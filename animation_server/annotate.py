@@ -28,6 +28,11 @@ KEYPOINT_NAMES = tuple(
 
 USED_KEYPOINTS = tuple(name for name in KEYPOINT_NAMES if not name.endswith(("eye", "ear")))
 
+_NO_FIGURE = (
+    "expected a drawing of a figure with head, arms and legs; found none. "
+    "Photograph one figure from above, in good light, filling most of the picture"
+)
+
 DETECT_SIDE = 512
 """Larger side of the picture sent to the detector, which itself looks at no more."""
 
@@ -36,6 +41,12 @@ TEXTURE_SIDE = 600
 
 CROP_MARGIN = 0.06
 """Paper kept around the detector's box, as a share of its larger side: what the pose network learnt with."""
+
+LEAST_CONFIDENCE = 0.15
+"""Mean confidence of the joints below which the pose network saw no figure in what the detector found."""
+
+MOST_TRIES = 3
+"""Boxes looked into before a picture is said to hold no figure; each costs a question to the pose network."""
 
 TEXTURE_MARGIN = 0.015
 """Paper kept around the finished mask."""
@@ -89,8 +100,13 @@ def annotate(drawing: Drawing, client: InferenceClient) -> Annotation:
 
     Raises NoFigureError where the models see none, InferenceError where they cannot answer.
     """
-    detection = find_figures(drawing, client)[0]
-    return annotate_figure(drawing, detection, client)
+    *doubtful, last = find_figures(drawing, client)[:MOST_TRIES]
+    for detection in doubtful:
+        try:
+            return annotate_figure(drawing, detection, client)
+        except NoFigureError:
+            continue
+    return annotate_figure(drawing, last, client)
 
 
 def find_figures(drawing: Drawing, client: InferenceClient) -> list[Detection]:
@@ -107,10 +123,7 @@ def find_figures(drawing: Drawing, client: InferenceClient) -> list[Detection]:
         if box[2] - box[0] >= 1 and box[3] - box[1] >= 1:
             detections.append(Detection(box, found.score))
     if not detections:
-        raise NoFigureError(
-            "expected a drawing of a figure with head, arms and legs; found none. "
-            "Photograph one figure from above, in good light, filling most of the picture"
-        )
+        raise NoFigureError(_NO_FIGURE)
     return detections
 
 
@@ -118,10 +131,14 @@ def annotate_figure(drawing: Drawing, detection: Detection, client: InferenceCli
     """Locate the joints of one detected figure and cut it out.
 
     detection : box in working pixels, as find_figures gives it.
+    Raises NoFigureError where the pose network sees no figure in the box, InferenceError where the models
+    cannot answer.
     """
     box = np.array(detection.bbox_xyxy)
     crop = _cut(drawing.rgb, _grow(box, CROP_MARGIN))
     pose = client.estimate_pose(crop.rgb)
+    if _confidence(pose) < LEAST_CONFIDENCE:
+        raise NoFigureError(_NO_FIGURE)
     mask = segment(crop.rgb, pose.mask, _bones(pose))
     if (cut_sides := _sides_cut(mask, crop, drawing)).any():
         # the figure runs out of its box: look once more with paper added where it does
@@ -130,6 +147,12 @@ def annotate_figure(drawing: Drawing, detection: Detection, client: InferenceCli
         pose = client.estimate_pose(crop.rgb)
         mask = segment(crop.rgb, pose.mask, _bones(pose))
     return _assemble(drawing, detection.score, crop, pose, mask)
+
+
+def _confidence(pose: Pose) -> float:
+    """Mean score of the joints that a character is made of."""
+    used = [name in USED_KEYPOINTS for name in KEYPOINT_NAMES]
+    return float(pose.keypoints[used, 2].mean())
 
 
 def _grow(box: NDArray[np.float64], share: float) -> NDArray[np.float64]:

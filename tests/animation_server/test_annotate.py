@@ -172,6 +172,32 @@ def test_a_sheet_without_a_figure_is_the_callers_mistake() -> None:
         annotate(drawing, oracle)
 
 
+def test_the_pose_network_has_the_last_word() -> None:
+    """A box in which no joints are seen is passed over for the next; with no other, there is no figure."""
+    drawing, oracle = on_a_sheet()
+    (true,) = oracle.detect(drawing.rgb)
+    blank = Detection((5.0, 5.0, 105.0, 85.0), 0.95)
+    knows = oracle.estimate_pose
+
+    def estimate_pose(crop: NDArray[np.uint8]) -> Pose:
+        pose = knows(crop)
+        is_blank = not pose.mask.any()
+        return Pose(pose.keypoints * [1, 1, 0.01 if is_blank else 1.0], pose.mask)
+
+    oracle.estimate_pose = estimate_pose  # type: ignore[method-assign]
+    oracle.detect = lambda image: [_shrunk(d, image, drawing) for d in (blank, true)]  # type: ignore[method-assign]
+    assert annotate(drawing, oracle).score == true.score
+    oracle.detect = lambda image: [_shrunk(blank, image, drawing)]  # type: ignore[method-assign]
+    with pytest.raises(NoFigureError, match="found none"):
+        annotate(drawing, oracle)
+
+
+def _shrunk(detection: Detection, image: NDArray[np.uint8], drawing: Drawing) -> Detection:
+    shrink = image.shape[1] / drawing.rgb.shape[1]
+    left, top, right, bottom = (np.array(detection.bbox_xyxy) * shrink).tolist()
+    return Detection((left, top, right, bottom), detection.score)
+
+
 def test_the_folder_holds_everything(tmp_path: Path) -> None:
     """The annotate command's folder opens as a character and says where it was found."""
     drawing, oracle = on_a_sheet()
