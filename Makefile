@@ -8,7 +8,7 @@ COMPILE = $(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emi
           --no-emit-find-links --no-header --annotation-style=line
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pod test test-fast lint format bench-render lock archives clean
+.PHONY: help demo pod test test-fast lint format bench-models bench-render bench-request lock archives clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,12 @@ lint: $(VENV)/.dev ## ruff and strict mypy
 format: $(VENV)/.dev ## rewrite the code in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+bench-models: $(VENV)/.dev archives ## time the models, embedded and in TorchServe
+	$(BIN)/python -m benchmarks.models
+
+bench-request: $(VENV)/.dev archives ## time one warm request through the real processes
+	$(BIN)/python -m benchmarks.request
 
 bench-render: $(VENV)/.dev ## time the renderer stage by stage
 	$(BIN)/python -m benchmarks.render
