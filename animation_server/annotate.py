@@ -6,6 +6,7 @@ full (the upright input), working (Drawing.rgb) and texture (the crop a characte
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -100,13 +101,27 @@ def annotate(drawing: Drawing, client: InferenceClient) -> Annotation:
 
     Raises NoFigureError where the models see none, InferenceError where they cannot answer.
     """
-    *doubtful, last = find_figures(drawing, client)[:MOST_TRIES]
-    for detection in doubtful:
+    return next(_annotate_each(drawing, find_figures(drawing, client)[:MOST_TRIES], client))
+
+
+def annotate_all(drawing: Drawing, client: InferenceClient) -> list[Annotation]:
+    """Annotate every figure of a drawing, the most certain first; raises as `annotate` does."""
+    return list(_annotate_each(drawing, find_figures(drawing, client), client))
+
+
+def _annotate_each(
+    drawing: Drawing, detections: Sequence[Detection], client: InferenceClient
+) -> Iterator[Annotation]:
+    """Annotate what the pose network, too, takes for a figure; raises NoFigureError where that is nothing."""
+    found = 0
+    for detection in detections:
         try:
-            return annotate_figure(drawing, detection, client)
+            yield annotate_figure(drawing, detection, client)
+            found += 1
         except NoFigureError:
             continue
-    return annotate_figure(drawing, last, client)
+    if not found:
+        raise NoFigureError(_NO_FIGURE)
 
 
 def find_figures(drawing: Drawing, client: InferenceClient) -> list[Detection]:

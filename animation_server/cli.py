@@ -72,12 +72,17 @@ def _serve(_: argparse.Namespace) -> int:
 
 def _annotate(arguments: argparse.Namespace) -> int:
     from animation_server.annotation_folder import write_annotation
-    from animation_server.one_shot import annotate_image, read_image
+    from animation_server.one_shot import annotate_every_figure, annotate_image, read_image
     from animation_server.settings import Settings
 
-    annotation = annotate_image(read_image(arguments.image), Settings.from_environ())
+    image, settings = read_image(arguments.image), Settings.from_environ()
+    annotations = (
+        annotate_every_figure(image, settings) if arguments.all else [annotate_image(image, settings)]
+    )
     with _writing(arguments.output):
-        write_annotation(annotation, arguments.output)
+        for number, annotation in enumerate(annotations, 1):
+            folder = arguments.output / f"figure_{number}" if arguments.all else arguments.output
+            write_annotation(annotation, folder)
     return 0
 
 
@@ -199,6 +204,9 @@ def _parser() -> argparse.ArgumentParser:
     annotate = commands.add_parser("annotate", help="find the figure in a drawing, write a character folder")
     annotate.add_argument("image", type=Path, metavar="IMAGE")
     annotate.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    annotate.add_argument(
+        "--all", action="store_true", help="every figure, in DIR/figure_1, DIR/figure_2, ..."
+    )
     annotate.set_defaults(run=_annotate)
 
     animate = commands.add_parser("animate", help="animate a drawing without a server")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from animation_server.animate import AnimationOptions, EncodedClip, Progress, animate_puppet, prepare
-from animation_server.annotate import Annotation, annotate
+from animation_server.annotate import Annotation, annotate, annotate_all
 from animation_server.app import decode_limits, make_inference_client
 from animation_server.character import Character
 from animation_server.concurrency import ThreadExecutor, usable_cores
@@ -80,6 +80,12 @@ def _dump(puppet: Puppet, moved: RetargetResult) -> bytes:
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)
     return file.getvalue()
+
+
+def annotate_every_figure(image: bytes, settings: Settings) -> list[Annotation]:
+    """Decode an image and annotate all its figures, the most certain first."""
+    with _models(settings) as models:
+        return annotate_all(decode_drawing(image, decode_limits(settings)), models)
 
 
 @contextmanager

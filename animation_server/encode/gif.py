@@ -32,14 +32,16 @@ def encode_gif(
     width: int,
     height: int,
     tolerance: float = 0.0,
+    *,
+    loops: bool = True,
 ) -> bytes:
     """Encode drawn frames, one at a time.
 
     frames : each a picture, (height, width) uint32 premultiplied RGBA, and the box left, top, right,
     bottom within which it differs from the background, which is the picture outside the first frame's box.
-    delays_cs : (n,) centiseconds each frame is shown. tolerance : see GifWriter.
+    delays_cs : (n,) centiseconds each frame is shown. tolerance, loops : see GifWriter.
     """
-    writer, colours = GifWriter(width, height, palette, tolerance=tolerance), PaletteMap(palette)
+    writer, colours = GifWriter(width, height, palette, loops, tolerance), PaletteMap(palette)
     indices = np.zeros((height, width), np.uint8)
     touched = (0, 0, width, height)
     for (picture, box), delay in zip(frames, np.asarray(delays_cs).tolist(), strict=True):

@@ -10,30 +10,45 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 
-def encode_webp(frames: Iterable[NDArray[np.uint8]], delays_cs: ArrayLike) -> bytes:
-    """Encode frames (H, W, 4) uint8 premultiplied RGBA as an animated WebP that loops for ever.
+def encode_webp(
+    frames: Iterable[NDArray[np.uint8]], delays_cs: ArrayLike, *, loops: bool = True
+) -> bytes:
+    """Encode frames (H, W, 4) uint8 premultiplied RGBA as an animated WebP, repeated for ever or shown once.
 
     Transparency is kept exactly, colours nearly: without loss the file would be some five times as large.
     """
     return _encode(
-        frames, delays_cs, "WEBP", quality=80, alpha_quality=100, method=2, background=(0, 0, 0, 0)
+        frames, delays_cs, loops, "WEBP", quality=80, alpha_quality=100, method=2, background=(0, 0, 0, 0)
     )
 
 
-def encode_apng(frames: Iterable[NDArray[np.uint8]], delays_cs: ArrayLike) -> bytes:
-    """Encode frames (H, W, 4) uint8 premultiplied RGBA as an animated PNG, without loss, looping for ever."""
-    return _encode(frames, delays_cs, "PNG", disposal=1, blend=0, default_image=False, compress_level=6)
+def encode_apng(
+    frames: Iterable[NDArray[np.uint8]], delays_cs: ArrayLike, *, loops: bool = True
+) -> bytes:
+    """Encode frames (H, W, 4) uint8 premultiplied RGBA as an animated PNG, without loss."""
+    return _encode(frames, delays_cs, loops, "PNG", disposal=1, blend=0, default_image=False, compress_level=6)
 
 
 def _encode(
-    frames: Iterable[NDArray[np.uint8]], delays_cs: ArrayLike, format_name: str, **options: object
+    frames: Iterable[NDArray[np.uint8]],
+    delays_cs: ArrayLike,
+    loops: bool,
+    format_name: str,
+    **options: object,
 ) -> bytes:
     # a list, because Pillow's PNG writer goes through the frames twice
     first, *images = map(_straight, frames)
     out = BytesIO()
     durations_ms = (np.asarray(delays_cs) * 10).tolist()
+    # both formats count how often a clip is shown, none meaning for ever
     first.save(
-        out, format_name, save_all=True, append_images=images, duration=durations_ms, loop=0, **options
+        out,
+        format_name,
+        save_all=True,
+        append_images=images,
+        duration=durations_ms,
+        loop=0 if loops else 1,
+        **options,
     )
     return out.getvalue()
 

@@ -17,6 +17,7 @@ from animation_server.annotate import (
     TEXTURE_SIDE,
     USED_KEYPOINTS,
     annotate,
+    annotate_all,
     find_figures,
 )
 from animation_server.annotation_folder import write_annotation
@@ -190,6 +191,15 @@ def test_the_pose_network_has_the_last_word() -> None:
     oracle.detect = lambda image: [_shrunk(blank, image, drawing)]  # type: ignore[method-assign]
     with pytest.raises(NoFigureError, match="found none"):
         annotate(drawing, oracle)
+
+
+def test_every_figure_of_a_sheet_becomes_a_character() -> None:
+    """All boxes in which joints are seen, in the detector's order."""
+    drawing, oracle = on_a_sheet()
+    (true,) = oracle.detect(drawing.rgb)
+    worse = Detection(true.bbox_xyxy, 0.5)
+    oracle.detect = lambda image: [_shrunk(d, image, drawing) for d in (true, worse)]  # type: ignore[method-assign]
+    assert [annotation.score for annotation in annotate_all(drawing, oracle)] == [0.9, 0.5]
 
 
 def _shrunk(detection: Detection, image: NDArray[np.uint8], drawing: Drawing) -> Detection:

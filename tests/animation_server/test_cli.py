@@ -69,6 +69,14 @@ def test_annotate_writes_a_character_folder(drawing: str, tmp_path: Path) -> Non
     assert character.mask.any()
 
 
+def test_annotate_all_writes_a_folder_a_figure(drawing: str, tmp_path: Path) -> None:
+    """Each figure of a sheet is a character of its own."""
+    assert main(["annotate", drawing, "--all", "-o", str(tmp_path / "out")]) == 0
+    folders = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert folders[0] == "figure_1"
+    assert read_character(tmp_path / "out" / "figure_1").mask.any()
+
+
 def test_animate_writes_one_file_a_motion(
     drawing: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
