@@ -24,6 +24,8 @@ class SegmentTolerances:
     bridge : islands closer to the figure than this belong to it (a hat, a hand drawn apart).
     min_contrast : least difference from paper that counts as ink.
     noise_factor : differences below this many deviations of the paper's own grain are paper.
+    rim_px : paper kept around the ink, in pixels of the crop, as in AnimatedDrawings' masks: a stroke's soft
+        edge lies there.
     small_hole : holes below this share of the figure's area are closed whatever they show.
     """
 
@@ -32,6 +34,7 @@ class SegmentTolerances:
     bridge: float = 0.04
     min_contrast: float = 9.0
     noise_factor: float = 5.0
+    rim_px: int = 1
     small_hole: float = 0.002
 
 
@@ -54,6 +57,7 @@ def segment(rgb: NDArray[np.uint8], rough: Mask | None, bones_px: NDArray[np.flo
     mask = _snap_to_ink(rough, ink, max(2, round(TOLERANCES.band * side)))
     mask |= ink & corridor
     mask = _keep_one_figure(mask, corridor, max(1, round(TOLERANCES.bridge * side)))
+    mask = cv2.dilate(mask.astype(np.uint8), _disc(2 * TOLERANCES.rim_px + 1)).astype(bool)
     mask = _close_holes(mask, rough)
     if not mask.any():
         mask = _draw_bones(rough.shape, bones_px, max(3, round(0.02 * side)))
