@@ -3,48 +3,51 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from animation_server.backdrop import cover, plain
 from animation_server.character import Character
-from animation_server.encode.gif import encode_gif
-from animation_server.encode.palette import choose_palette
-from animation_server.encode.pillow_formats import encode_apng, encode_webp
-from animation_server.encode.timing import choose_frames
+from animation_server.clip import (
+    CONTENT_TYPES,
+    ClipFormat,
+    EncodedClip,
+    Format,
+    Progress,
+    clip_colours,
+    encode_clip,
+    reported,
+)
 from animation_server.errors import InputError
 from animation_server.motion.rig_motion import RigMotion
 from animation_server.render.puppet import Puppet, make_puppet
-from animation_server.render.raster import unpack
-from animation_server.render.scene import Actor, Drawn, draw_frames, frame_all, make_actor
+from animation_server.render.scene import draw_frames, frame_all, make_actor
+from animation_server.timeline import share_time
 
-Format = Literal["gif", "webp", "apng"]
+Colour = tuple[int, int, int]
 
-CONTENT_TYPES: dict[Format, str] = {"gif": "image/gif", "webp": "image/webp", "apng": "image/apng"}
-
-_GIF_COLOURS = 127
-_PALETTE_TOLERANCE = 0.02
-"""OKLab; a just noticeable difference. Drawings have few colours, and small palettes compress well."""
-
-_PIXEL_TOLERANCE = 0.09
-"""OKLab; as much as single pixels within strokes and edges may be off in a moving picture."""
+WHITE: Colour = (255, 255, 255)
 
 _LARGEST_SIDE = 2048
 
 
 @dataclass(frozen=True)
 class AnimationOptions:
-    """How a clip is to look.
+    """How a clip is to look. Plain values only, for storage keys are made of them.
 
     size : width, height in pixels.
-    format : "gif", "webp" (lossless alpha) or "apng" (lossless).
+    format : "gif", "webp" (lossless alpha), "apng" (lossless) or "mp4" (H.264, opaque, a pixel larger where
+        a side is odd).
     max_fps, max_frames : frames a second and in all that are not exceeded; the duration stays.
-    frames : a number of frames wanted instead of these bounds. The duration stays; a GIF shows no more than
-        fifty a second.
-    background : None for a transparent one, or an RGB colour of 0 to 255.
+    frames : a number of frames wanted instead of these bounds. The duration stays; no more than fifty a
+        second are shown.
+    background : None for a transparent one, which is white in an MP4; an RGB colour of 0 to 255; or "sheet",
+        the drawing itself with the figure taken out, see `animate_sheet`.
+    speed : the duration is divided by it.
+    loop : whether the clip is repeated for ever or shown once; players of MP4 decide that themselves.
     """
 
     size: tuple[int, int] = (400, 400)
@@ -52,7 +55,9 @@ class AnimationOptions:
     max_fps: float = 30.0
     max_frames: int | None = None
     frames: int | None = None
-    background: tuple[int, int, int] | None = None
+    background: Colour | Literal["sheet"] | None = None
+    speed: float = 1.0
+    loop: bool = True
 
     def __post_init__(self) -> None:
         if not all(1 <= side <= _LARGEST_SIDE for side in self.size):
@@ -61,35 +66,30 @@ class AnimationOptions:
             raise InputError(f"format: want one of {', '.join(CONTENT_TYPES)}, got {self.format!r}")
         if not self.max_fps > 0:
             raise InputError(f"max_fps: want a positive number, got {self.max_fps}")
+        if not 0.1 <= self.speed <= 10.0:
+            raise InputError(f"speed: want 0.1 to 10, got {self.speed}")
         for name, number in (("max_frames", self.max_frames), ("frames", self.frames)):
             if number is not None and number < 1:
                 raise InputError(f"{name}: want at least 1, got {number}")
-        if self.background is not None and not all(0 <= channel <= 255 for channel in self.background):
-            raise InputError(f"background: want three numbers of 0 to 255, got {self.background}")
+        if not (self.background in (None, "sheet") or _is_colour(self.background)):
+            raise InputError(f"background: want three numbers of 0 to 255 or 'sheet', got {self.background}")
+
+    @property
+    def frame_bounds(self) -> tuple[float, int | None]:
+        """Frames a second, and in all, that are not exceeded."""
+        return (math.inf, self.frames) if self.frames else (self.max_fps, self.max_frames)
 
 
-@dataclass(frozen=True)
-class EncodedClip:
-    """A finished clip.
+def _is_colour(value: object) -> bool:
+    return isinstance(value, tuple) and len(value) == 3 and all(0 <= channel <= 255 for channel in value)
 
-    data : the file's bytes. width, height : pixels. n_frames : frames it shows. duration : seconds.
+
+def prepare(character: Character, *, even_paper: bool = True) -> Puppet:
+    """Do once what all motions of a character share: mesh, bones, factorisation, cutout.
+
+    even_paper : see `cut_out`.
     """
-
-    data: bytes
-    content_type: str
-    width: int
-    height: int
-    n_frames: int
-    duration: float
-
-
-Progress = Callable[[int, int], None]
-"""Called after each frame with the number of frames done and their total."""
-
-
-def prepare(character: Character) -> Puppet:
-    """Do once what all motions of a character share: mesh, bones, factorisation, cutout."""
-    return make_puppet(character)
+    return make_puppet(character, even_paper=even_paper)
 
 
 def animate(
@@ -107,56 +107,32 @@ def animate_puppet(
     motion: RigMotion,
     options: AnimationOptions | None = None,
     progress: Progress | None = None,
+    picture: NDArray[np.uint8] | None = None,
 ) -> EncodedClip:
     """Animate a prepared character.
 
+    picture : (H, W, 3) uint8 RGB of any size, shown behind the figure instead of `options.background`.
+
     The figure is framed so that it stays in view for the whole clip. Puppets are not changed: several
     motions may be rendered in several threads. Raises InputError when the motion was made for another
-    skeleton.
+    skeleton, or the background is the sheet, which is not at hand here.
     """
     options = options or AnimationOptions()
     if motion.n_frames < 1:
         raise InputError("motion: want at least one frame, got none")
-    bounds = (math.inf, None) if options.frames else (options.max_fps, options.max_frames)
-    timing = choose_frames(motion.n_frames, motion.frame_time, *bounds)
-    world = puppet.pose(motion, timing.frames)
-    camera = frame_all([world], *options.size)
-    actor = make_actor(puppet, world, motion.draw_order[timing.frames], camera)
     width, height = options.size
-    frames = draw_frames([actor], width, height, _fill(options.background, width, height))
-    if progress is not None:
-        frames = _reported(frames, len(timing.frames), progress)
-    if options.format == "gif":
-        palette = choose_palette(_colours(actor, options.background), _GIF_COLOURS, _PALETTE_TOLERANCE)
-        data = encode_gif(frames, timing.delays_cs, palette, width, height, _PIXEL_TOLERANCE)
-    else:
-        encode = encode_webp if options.format == "webp" else encode_apng
-        data = encode((unpack(picture) for picture, _ in frames), timing.delays_cs)
-    return EncodedClip(
-        data, CONTENT_TYPES[options.format], width, height, len(timing.frames), timing.duration
-    )
+    background = _background(options) if picture is None else cover(picture, width, height)
+    timing, (frames,) = share_time([motion], *options.frame_bounds, options.speed)
+    world = puppet.pose(motion, frames)
+    actor = make_actor(puppet, world, motion.draw_order[frames], frame_all([world], width, height))
+    drawn = reported(draw_frames([actor], width, height, background), len(timing.frames), progress)
+    kind = ClipFormat(options.format, width, height, options.loop, is_picture=picture is not None)
+    return encode_clip(drawn, timing, kind, clip_colours([actor], background))
 
 
-def _fill(colour: tuple[int, int, int] | None, width: int, height: int) -> NDArray[np.uint8] | None:
-    return None if colour is None else np.full((height, width, 3), colour, np.uint8)
-
-
-def _reported(frames: Iterator[Drawn], total: int, progress: Progress) -> Iterator[Drawn]:
-    for done, frame in enumerate(frames, 1):
-        yield frame
-        progress(done, total)
-
-
-def _colours(actor: Actor, background: tuple[int, int, int] | None) -> NDArray[np.uint8]:
-    """The colours (n, 3) that frames are made of: the figure's, the background's, and their mixtures at
-    the edge.
-    """
-    pixels = actor.sprite.rgba.reshape(-1, 4)
-    solid = pixels[pixels[:, 3] == 255, :3]
-    if background is None:
-        return solid
-    edge = pixels[(pixels[:, 3] > 0) & (pixels[:, 3] < 255)]
-    share = 255 - edge[:, 3:].astype(np.uint16)
-    mixed = (edge[:, :3] + (np.array(background, np.uint16) * share + 127) // 255).clip(0, 255)
-    paper = np.full((len(solid) // 4 + 1, 3), background, np.uint8)
-    return np.concatenate((solid, mixed.astype(np.uint8), paper))
+def _background(options: AnimationOptions) -> NDArray[np.uint8] | None:
+    if options.background == "sheet":
+        raise InputError("background: the sheet is not known here; want a colour, or animate_sheet")
+    if options.background is None and options.format != "mp4":
+        return None
+    return plain(options.background or WHITE, *options.size)

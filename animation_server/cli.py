@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from animation_server.errors import AnimationError, DependencyError, InputError, SettingsError
 
 if TYPE_CHECKING:
-    from animation_server.animate import AnimationOptions, EncodedClip, Progress
+    from animation_server.animate import AnimationOptions
+    from animation_server.clip import EncodedClip, Format, Progress
     from animation_server.motion.library import Motion
 
 LIBRARIES = {
@@ -31,6 +32,8 @@ LIBRARIES = {
 alone, its arenas for every thread keep them, and a worker grows by 100 MB in 20 requests. OpenBLAS keeps to
 one thread: the matrices are small, and its threads stand in the way of those that render.
 """
+
+_OUTPUT = "OUT.gif|.webp|.png|.mp4"
 
 USAGE, BAD_INPUT, DEPENDENCY_FAILED, INTERRUPTED = 2, 3, 4, 130
 
@@ -87,9 +90,9 @@ def _annotate(arguments: argparse.Namespace) -> int:
 
 
 def _animate(arguments: argparse.Namespace) -> int:
+    from animation_server.clip import EXTENSIONS
     from animation_server.files import write_atomically
     from animation_server.one_shot import annotate_image, read_image, render_motions
-    from animation_server.pipeline import EXTENSIONS
     from animation_server.settings import Settings
 
     settings = Settings.from_environ()
@@ -110,13 +113,9 @@ def _render(arguments: argparse.Namespace) -> int:
     from animation_server.character import read_character
     from animation_server.files import write_atomically
     from animation_server.one_shot import render_with_dump
-    from animation_server.pipeline import EXTENSIONS
 
-    formats = {f".{extension}": name for name, extension in EXTENSIONS.items()}
     output: Path = arguments.output
-    if output.suffix.lower() not in formats:
-        raise InputError(f"{output}: expected a name that ends in {', '.join(formats)}")
-    options = _options(arguments.size or (400, 400), formats[output.suffix.lower()], arguments.frames)
+    options = _options(arguments.size or (400, 400), _format_of(output), arguments.frames)
     motion = _load_motion(arguments.motion, arguments.retarget)
     character = read_character(arguments.character)
     with _progress_bar(1) as progress:
@@ -125,6 +124,21 @@ def _render(arguments: argparse.Namespace) -> int:
         write_atomically(output, clip.data)
         if arguments.dump:
             write_atomically(arguments.dump, dump)
+    return 0
+
+
+def _scene(arguments: argparse.Namespace) -> int:
+    from animation_server.files import write_atomically
+    from animation_server.scene import render_scene
+    from animation_server.scene_config import load_scene_config
+
+    config = load_scene_config(arguments.scene)
+    output: Path = arguments.output or config.output
+    name = _format_of(output)
+    with _progress_bar(1) as progress:
+        clip = render_scene(config, name, progress)
+    with _writing(output):
+        write_atomically(output, clip.data)
     return 0
 
 
@@ -153,12 +167,19 @@ def _load_motion(source: str, retarget: Path | None = None) -> Motion:
     return load_motion(path if is_file else source, retarget)
 
 
-def _options(size: tuple[int, int], name: str, frames: int | None) -> AnimationOptions:
+def _options(size: tuple[int, int], name: Format, frames: int | None) -> AnimationOptions:
     from animation_server.animate import AnimationOptions
-    from animation_server.pipeline import EXTENSIONS
 
-    (known,) = (known for known in EXTENSIONS if known == name)
-    return AnimationOptions(size=size, format=known, frames=frames)
+    return AnimationOptions(size=size, format=name, frames=frames)
+
+
+def _format_of(output: Path) -> Format:
+    from animation_server.clip import EXTENSIONS
+
+    formats = {f".{extension}": name for name, extension in EXTENSIONS.items()}
+    if output.suffix.lower() not in formats:
+        raise InputError(f"{output}: expected a name that ends in {', '.join(formats)}")
+    return formats[output.suffix.lower()]
 
 
 @contextmanager
@@ -219,7 +240,7 @@ def _parser() -> argparse.ArgumentParser:
         "without it, those of ANIMATION_MOTIONS",
     )
     animate.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
-    animate.add_argument("--format", choices=("gif", "webp", "apng"), default="gif")
+    animate.add_argument("--format", choices=("gif", "webp", "apng", "mp4"), default="gif")
     _add_look(animate)
     animate.set_defaults(run=_animate)
 
@@ -227,10 +248,19 @@ def _parser() -> argparse.ArgumentParser:
     render.add_argument("character", type=Path, metavar="CHARACTER_DIR")
     render.add_argument("--motion", required=True, metavar="NAME|CONFIG.yaml|FILE.bvh")
     render.add_argument("--retarget", type=Path, metavar="CONFIG.yaml", help="a retarget configuration")
-    render.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.gif|.webp|.png")
+    render.add_argument("-o", "--output", type=Path, required=True, metavar=_OUTPUT)
     render.add_argument("--dump", type=Path, metavar="OUT.npz", help="also write what was computed")
     _add_look(render)
     render.set_defaults(run=_render)
+
+    scene = commands.add_parser(
+        "scene", help="render a scene file of AnimatedDrawings: several characters, a background"
+    )
+    scene.add_argument("scene", type=Path, metavar="MVC.yaml")
+    scene.add_argument(
+        "-o", "--output", type=Path, metavar=_OUTPUT, help="instead of the file that the scene names"
+    )
+    scene.set_defaults(run=_scene)
 
     doctor = commands.add_parser("doctor", help="say what is configured and whether each part answers")
     doctor.set_defaults(run=_doctor)

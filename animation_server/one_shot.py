@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from animation_server.animate import AnimationOptions, EncodedClip, Progress, animate_puppet, prepare
+from animation_server.animate import AnimationOptions, animate_puppet, prepare
 from animation_server.annotate import Annotation, annotate, annotate_all
 from animation_server.app import decode_limits, make_inference_client
 from animation_server.character import Character
+from animation_server.clip import EncodedClip, Progress
 from animation_server.concurrency import ThreadExecutor, usable_cores
 from animation_server.drawing import decode_drawing
 from animation_server.errors import InputError

@@ -15,9 +15,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from animation_server.admission import Admission, Deadline, SingleFlight
-from animation_server.animate import AnimationOptions, EncodedClip, Format
+from animation_server.animate import AnimationOptions
 from animation_server.annotate import annotate
 from animation_server.character import Character
+from animation_server.clip import EXTENSIONS, EncodedClip
 from animation_server.concurrency import Executor
 from animation_server.drawing import DecodeLimits, decode_drawing
 from animation_server.errors import DependencyError, InputError, NoFigureError
@@ -27,9 +28,6 @@ from animation_server.storage import ObjectStore
 from animation_server.storage.keys import animation_key, drawing_id
 
 log = logging.getLogger(__name__)
-
-EXTENSIONS: dict[Format, str] = {"gif": "gif", "webp": "webp", "apng": "png"}
-"""What the files of each format are called."""
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 import bvh_tools
-from animation_server.animate import AnimationOptions, EncodedClip, Progress, animate_puppet, prepare
+from animation_server.animate import AnimationOptions, animate_puppet, prepare
 from animation_server.character import Character
+from animation_server.clip import EncodedClip, Progress
 from animation_server.motion.library import Motion, list_motions
 from animation_server.motion.retarget import RetargetResult, retarget
 from animation_server.pipeline import MotionInfo
@@ -21,8 +22,8 @@ from animation_server.sample import sample_character
 
 # What decides how a frame looks: the packages and modules whose source makes the renderer's version.
 _PARTS = (
-    "animate.py", "annotate.py", "character.py", "drawing.py", "segment.py",
-    "encode", "motion", "render", "rig",
+    "animate.py", "annotate.py", "backdrop.py", "character.py", "clip.py", "drawing.py", "segment.py",
+    "timeline.py", "encode", "motion", "render", "rig",
 )  # fmt: skip
 
 

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from animation_server.animate import AnimationOptions, EncodedClip
+from animation_server.animate import AnimationOptions
 from animation_server.character import Character
+from animation_server.clip import EncodedClip
 from animation_server.inference.contract import COCO_KEYPOINTS, Detection, Pose
 from animation_server.pipeline import MotionInfo
 from tests.figures import KEYPOINTS, SIZE, draw_figure

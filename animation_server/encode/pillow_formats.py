@@ -10,9 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 
 
-def encode_webp(
-    frames: Iterable[NDArray[np.uint8]], delays_cs: ArrayLike, *, loops: bool = True
-) -> bytes:
+def encode_webp(frames: Iterable[NDArray[np.uint8]], delays_cs: ArrayLike, *, loops: bool = True) -> bytes:
     """Encode frames (H, W, 4) uint8 premultiplied RGBA as an animated WebP, repeated for ever or shown once.
 
     Transparency is kept exactly, colours nearly: without loss the file would be some five times as large.
@@ -22,11 +20,11 @@ def encode_webp(
     )
 
 
-def encode_apng(
-    frames: Iterable[NDArray[np.uint8]], delays_cs: ArrayLike, *, loops: bool = True
-) -> bytes:
+def encode_apng(frames: Iterable[NDArray[np.uint8]], delays_cs: ArrayLike, *, loops: bool = True) -> bytes:
     """Encode frames (H, W, 4) uint8 premultiplied RGBA as an animated PNG, without loss."""
-    return _encode(frames, delays_cs, loops, "PNG", disposal=1, blend=0, default_image=False, compress_level=6)
+    return _encode(
+        frames, delays_cs, loops, "PNG", disposal=1, blend=0, default_image=False, compress_level=6
+    )
 
 
 def _encode(

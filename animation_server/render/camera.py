@@ -36,6 +36,12 @@ class Camera:
         result: NDArray[np.float64] = projected[..., :2] / projected[..., 2:]
         return result
 
+    def depth(self, points: ArrayLike) -> NDArray[np.float64]:
+        """How far (...) before the camera world points (..., 3) lie; one everywhere without perspective."""
+        world = np.asarray(points, dtype=np.float64)
+        result: NDArray[np.float64] = world @ self.matrix[2, :3] + self.matrix[2, 3]
+        return result
+
     def pixels_per_unit(self, point: ArrayLike) -> float:
         """How many pixels one world unit upright at a world point (3) takes."""
         at = np.asarray(point, dtype=np.float64)

@@ -59,8 +59,11 @@ class Puppet:
         return vertices + root
 
 
-def make_puppet(character: Character) -> Puppet:
-    """Mesh a character, divide it among its bones and factorise its deformation."""
+def make_puppet(character: Character, *, even_paper: bool = True) -> Puppet:
+    """Mesh a character, divide it among its bones and factorise its deformation.
+
+    even_paper : see `cut_out`.
+    """
     skeleton = character.skeleton
     height, width = character.mask.shape
     working = make_working_mask(character.mask, skeleton.joints_px)
@@ -82,6 +85,6 @@ def make_puppet(character: Character) -> Puppet:
             np.concatenate((mesh.triangles, mesh.glue)),
             px_to_rig(skeleton.joints_px, height, width),
         ),
-        cutout=cut_out(character.texture, character.mask),
+        cutout=cut_out(character.texture, character.mask, even_paper=even_paper),
         repairs=working.repairs,
     )

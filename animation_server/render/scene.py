@@ -22,6 +22,12 @@ Drawn = tuple[NDArray[np.uint32], Box]
 _TEXELS_PER_PIXEL = 1.0
 """Texture is brought to this resolution before it is sampled: more shows grain, less blurs."""
 
+_NEAREST = 0.1
+"""World units before the camera where AnimatedDrawings' view begins."""
+
+_OUT_OF_SIGHT = -1.0
+"""Where, in a picture, all vertices of a figure that is not seen are put: it covers no pixel."""
+
 
 @dataclass(frozen=True)
 class Actor:
@@ -52,15 +58,20 @@ def make_actor(
 ) -> Actor:
     """See a posed mesh through a camera.
 
-    world : (N, V, 3) float64. draw_order : (N, J) int64.
+    world : (N, V, 3) float64. draw_order : (N, J) int64. A figure is not seen while any of it is behind
+    the camera or close to it.
     """
-    pixels_per_unit = camera.pixels_per_unit(world[0].mean(axis=0))
+    is_seen = camera.depth(world).min(axis=1) > _NEAREST
+    vertices = np.full((*world.shape[:2], 2), _OUT_OF_SIGHT)
+    vertices[is_seen] = camera.project(world[is_seen])
+    seen = world[int(np.argmax(is_seen))]
+    pixels_per_unit = camera.pixels_per_unit(seen.mean(axis=0)) if is_seen.any() else 1.0
     sprite = make_sprite(puppet.cutout, _TEXELS_PER_PIXEL * pixels_per_unit / max(puppet.cutout.alpha.shape))
     return Actor(
         puppet=puppet,
         sprite=sprite,
         texels=sprite.from_texture(puppet.vertices_px),
-        vertices=camera.project(world),
+        vertices=vertices,
         draw_order=np.array(draw_order, dtype=np.int64, order="C"),
     )
 
