@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import cv2
@@ -11,10 +12,21 @@ from numpy.typing import NDArray
 from animation_server.drawing import DecodeLimits, decode_drawing
 from animation_server.errors import InputError
 
+Colour = tuple[int, int, int]
+
 _WORKING_SIZE = 2048
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 
-def plain(colour: tuple[int, int, int], width: int, height: int) -> NDArray[np.uint8]:
+def parse_colour(text: str) -> Colour:
+    """Read an RGB colour of the form #RRGGBB; ValueError where it is none."""
+    if not _COLOUR.fullmatch(text):
+        raise ValueError(f'expected a colour as "#RRGGBB", came {text[:40]!r}')
+    red, green, blue = bytes.fromhex(text[1:])
+    return red, green, blue
+
+
+def plain(colour: Colour, width: int, height: int) -> NDArray[np.uint8]:
     """A picture (height, width, 3) uint8 of one RGB colour."""
     return np.full((height, width, 3), colour, np.uint8)
 

@@ -13,11 +13,14 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from animation_server.errors import AnimationError, DependencyError, InputError, SettingsError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from animation_server.animate import AnimationOptions
     from animation_server.clip import EncodedClip, Format, Progress
     from animation_server.motion.library import Motion
@@ -92,20 +95,29 @@ def _annotate(arguments: argparse.Namespace) -> int:
 def _animate(arguments: argparse.Namespace) -> int:
     from animation_server.clip import EXTENSIONS
     from animation_server.files import write_atomically
-    from animation_server.one_shot import annotate_image, read_image, render_motions
+    from animation_server.one_shot import animate_every_figure, animate_image, read_image
     from animation_server.settings import Settings
 
     settings = Settings.from_environ()
-    options = _options(arguments.size or (settings.size, settings.size), arguments.format, arguments.frames)
+    options, picture = _look(arguments, (settings.size, settings.size), arguments.format)
     motions = [_load_motion(name) for name in dict.fromkeys(arguments.motion or settings.motions)]
-    annotation = annotate_image(read_image(arguments.image), settings)
+    image = read_image(arguments.image)
 
-    def write(motion: Motion, clip: EncodedClip) -> None:
-        write_atomically(arguments.output / f"{motion.name}.{EXTENSIONS[options.format]}", clip.data)
-
-    with _writing(arguments.output), _progress_bar(len(motions)) as progress:
+    def write(name: str, clip: EncodedClip) -> None:
+        # made only now, for nothing is to be left behind by an image that is refused
         arguments.output.mkdir(parents=True, exist_ok=True)
-        render_motions(annotation.character, motions, options, write, progress)
+        write_atomically(arguments.output / f"{name}.{EXTENSIONS[options.format]}", clip.data)
+
+    def write_motion(motion: Motion, clip: EncodedClip) -> None:
+        write(motion.name, clip)
+
+    with _writing(arguments.output):
+        if arguments.figures == "all":
+            with _progress_bar(1) as progress:
+                write("sheet", animate_every_figure(image, settings, motions, options, progress))
+        else:
+            with _progress_bar(len(motions)) as progress:
+                animate_image(image, settings, motions, options, write_motion, progress, picture)
     return 0
 
 
@@ -115,11 +127,11 @@ def _render(arguments: argparse.Namespace) -> int:
     from animation_server.one_shot import render_with_dump
 
     output: Path = arguments.output
-    options = _options(arguments.size or (400, 400), _format_of(output), arguments.frames)
+    options, picture = _look(arguments, (400, 400), _format_of(output))
     motion = _load_motion(arguments.motion, arguments.retarget)
     character = read_character(arguments.character)
     with _progress_bar(1) as progress:
-        clip, dump = render_with_dump(character, motion, options, progress)
+        clip, dump = render_with_dump(character, motion, options, progress, picture)
     with _writing(output):
         write_atomically(output, clip.data)
         if arguments.dump:
@@ -167,10 +179,35 @@ def _load_motion(source: str, retarget: Path | None = None) -> Motion:
     return load_motion(path if is_file else source, retarget)
 
 
-def _options(size: tuple[int, int], name: Format, frames: int | None) -> AnimationOptions:
+def _look(
+    arguments: argparse.Namespace, size: tuple[int, int], name: Format
+) -> tuple[AnimationOptions, NDArray[np.uint8] | None]:
+    """How a clip is to look, and the picture behind it where one was named."""
     from animation_server.animate import AnimationOptions
+    from animation_server.backdrop import parse_colour, read_picture
 
-    return AnimationOptions(size=size, format=name, frames=frames)
+    background: str = arguments.background
+    colour: tuple[int, int, int] | Literal["sheet"] | None = None
+    picture = None
+    if background.startswith("#"):
+        try:
+            colour = parse_colour(background)
+        except ValueError as exc:
+            raise InputError(f"--background: {exc}") from exc
+    elif background == "sheet":
+        colour = "sheet"
+    elif background != "transparent":
+        picture = read_picture(Path(background))
+    options = AnimationOptions(
+        size=arguments.size or size,
+        format=name,
+        max_fps=arguments.fps,
+        frames=arguments.frames,
+        background=colour,
+        speed=arguments.speed,
+        loop=not arguments.once,
+    )
+    return options, picture
 
 
 def _format_of(output: Path) -> Format:
@@ -240,6 +277,13 @@ def _parser() -> argparse.ArgumentParser:
         "without it, those of ANIMATION_MOTIONS",
     )
     animate.add_argument("-o", "--output", type=Path, required=True, metavar="DIR")
+    animate.add_argument(
+        "--figures",
+        choices=("best", "all"),
+        default="best",
+        help="all: every figure of the drawing in one clip, sheet.FORMAT, on the sheet itself; "
+        "the first figure has the first motion, and so on",
+    )
     animate.add_argument("--format", choices=("gif", "webp", "apng", "mp4"), default="gif")
     _add_look(animate)
     animate.set_defaults(run=_animate)
@@ -270,6 +314,17 @@ def _parser() -> argparse.ArgumentParser:
 def _add_look(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frames", type=_positive, metavar="N", help="over the same duration")
     parser.add_argument("--size", type=_size, metavar="WxH", help="in pixels; one number for a square")
+    parser.add_argument(
+        "--fps", type=float, default=30.0, metavar="N", help="no more frames a second than that"
+    )
+    parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="2 is twice as fast")
+    parser.add_argument("--once", action="store_true", help="show the clip once instead of repeating it")
+    parser.add_argument(
+        "--background",
+        default="transparent",
+        metavar="transparent|#RRGGBB|sheet|FILE",
+        help="what is behind the figure; sheet: its own drawing, without it",
+    )
 
 
 def _positive(text: str) -> int:

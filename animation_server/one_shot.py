@@ -5,10 +5,13 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from animation_server.animate import AnimationOptions, animate_puppet, prepare
 from animation_server.annotate import Annotation, annotate, annotate_all
@@ -22,9 +25,11 @@ from animation_server.inference.contract import InferenceClient
 from animation_server.motion.dump import dump_arrays
 from animation_server.motion.library import Motion
 from animation_server.motion.retarget import RetargetResult
+from animation_server.motion.rig_motion import RigMotion
 from animation_server.render.puppet import Puppet
 from animation_server.rendering import set_in_motion
 from animation_server.settings import Settings
+from animation_server.sheet import Sheet, animate_sheet, prepare_sheet
 
 
 def annotate_image(image: bytes, settings: Settings) -> Annotation:
@@ -33,19 +38,32 @@ def annotate_image(image: bytes, settings: Settings) -> Annotation:
         return annotate(decode_drawing(image, decode_limits(settings)), models)
 
 
-def render_motions(
-    character: Character,
+def animate_image(
+    image: bytes,
+    settings: Settings,
     motions: Sequence[Motion],
     options: AnimationOptions,
     done: Callable[[Motion, EncodedClip], None],
     progress: Progress | None = None,
+    picture: NDArray[np.uint8] | None = None,
 ) -> None:
-    """Render motions side by side; `done` gets each clip as it is finished, on one of the threads."""
-    puppet = prepare(character)
+    """Animate a drawing's figure with motions, side by side.
+
+    done : gets each clip as it is finished, on one of the threads. picture : see `animate_puppet`.
+    """
+    drawing = decode_drawing(image, decode_limits(settings))
+    with _models(settings) as models:
+        annotation = annotate(drawing, models)
+    character = annotation.character
+    if options.background == "sheet":
+        sheet = prepare_sheet(drawing, [annotation])
+        show = partial(_animate_one_on, sheet)
+    else:
+        show = partial(animate_puppet, prepare(character), picture=picture)
 
     def render(motion: Motion) -> None:
         moved = set_in_motion(character, motion, options.frames)
-        done(motion, animate_puppet(puppet, moved.motion, options, progress))
+        done(motion, show(moved.motion, options=options, progress=progress))
 
     executor = ThreadExecutor(min(len(motions), usable_cores()))
     try:
@@ -54,13 +72,44 @@ def render_motions(
         executor.close()
 
 
+def animate_every_figure(
+    image: bytes,
+    settings: Settings,
+    motions: Sequence[Motion],
+    options: AnimationOptions,
+    progress: Progress | None = None,
+) -> EncodedClip:
+    """Animate all figures of a drawing together, on their sheet; where motions are fewer, they take turns."""
+    drawing = decode_drawing(image, decode_limits(settings))
+    with _models(settings) as models:
+        sheet = prepare_sheet(drawing, annotate_all(drawing, models))
+    moved = [
+        set_in_motion(figure.character, motion).motion
+        for figure, motion in zip(sheet.figures, cycle(motions), strict=False)
+    ]
+    return animate_sheet(sheet, moved, options, progress)
+
+
 def render_with_dump(
-    character: Character, motion: Motion, options: AnimationOptions, progress: Progress | None = None
+    character: Character,
+    motion: Motion,
+    options: AnimationOptions,
+    progress: Progress | None = None,
+    picture: NDArray[np.uint8] | None = None,
 ) -> tuple[EncodedClip, bytes]:
-    """Render one motion; return the clip, and the .npz file of everything computed for its frames."""
+    """Render one motion; return the clip, and the .npz file of everything computed for its frames.
+
+    picture : see `animate_puppet`.
+    """
     puppet = prepare(character)
     moved = set_in_motion(character, motion, options.frames)
-    return animate_puppet(puppet, moved.motion, options, progress), _dump(puppet, moved)
+    return animate_puppet(puppet, moved.motion, options, progress, picture), _dump(puppet, moved)
+
+
+def _animate_one_on(
+    sheet: Sheet, motion: RigMotion, options: AnimationOptions, progress: Progress | None
+) -> EncodedClip:
+    return animate_sheet(sheet, [motion], options, progress)
 
 
 def read_image(path: Path) -> bytes:

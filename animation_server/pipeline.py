@@ -16,11 +16,11 @@ from typing import Any, Protocol
 
 from animation_server.admission import Admission, Deadline, SingleFlight
 from animation_server.animate import AnimationOptions
-from animation_server.annotate import annotate
+from animation_server.annotate import Annotation, annotate
 from animation_server.character import Character
 from animation_server.clip import EXTENSIONS, EncodedClip
 from animation_server.concurrency import Executor
-from animation_server.drawing import DecodeLimits, decode_drawing
+from animation_server.drawing import DecodeLimits, Drawing, decode_drawing
 from animation_server.errors import DependencyError, InputError, NoFigureError
 from animation_server.inference.contract import InferenceClient
 from animation_server.sample import sample_drawing
@@ -61,8 +61,12 @@ class Renderer(Protocol):
         """Do what all motions of a character share; `render` takes the result."""
         ...
 
+    def prepare_on_sheet(self, drawing: Drawing, annotation: Annotation) -> Any:
+        """Do the same for a figure that is animated on its own sheet."""
+        ...
+
     def render(self, prepared: Any, motion: str, options: AnimationOptions) -> EncodedClip:
-        """Render one motion of a prepared character."""
+        """Render one motion of what was prepared."""
         ...
 
     def warm_up(self) -> None:
@@ -202,9 +206,11 @@ class AnimationService:
             with times.stage("decode"):
                 drawing = decode_drawing(request.image, self._decode_limits)
             with times.stage("annotate"):
-                character = annotate(drawing, self.client).character
+                annotation = annotate(drawing, self.client)
             with times.stage("prepare"):
-                return self.renderer.prepare(character)
+                if request.options.background == "sheet":
+                    return self.renderer.prepare_on_sheet(drawing, annotation)
+                return self.renderer.prepare(annotation.character)
 
         def render(motion: str) -> None:
             deadline.check()

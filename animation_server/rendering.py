@@ -12,18 +12,21 @@ import numpy as np
 
 import bvh_tools
 from animation_server.animate import AnimationOptions, animate_puppet, prepare
+from animation_server.annotate import Annotation
 from animation_server.character import Character
 from animation_server.clip import EncodedClip, Progress
+from animation_server.drawing import Drawing
 from animation_server.motion.library import Motion, list_motions
 from animation_server.motion.retarget import RetargetResult, retarget
 from animation_server.pipeline import MotionInfo
 from animation_server.render.puppet import Puppet
 from animation_server.sample import sample_character
+from animation_server.sheet import Sheet, animate_sheet, prepare_sheet
 
 # What decides how a frame looks: the packages and modules whose source makes the renderer's version.
 _PARTS = (
     "animate.py", "annotate.py", "backdrop.py", "character.py", "clip.py", "drawing.py", "segment.py",
-    "timeline.py", "encode", "motion", "render", "rig",
+    "sheet.py", "sheet_background.py", "timeline.py", "encode", "motion", "render", "rig",
 )  # fmt: skip
 
 
@@ -62,14 +65,22 @@ class LibraryRenderer:
         """See Renderer."""
         return PreparedCharacter(character, prepare(character))
 
+    def prepare_on_sheet(self, drawing: Drawing, annotation: Annotation) -> Sheet:
+        """See Renderer."""
+        return prepare_sheet(drawing, [annotation])
+
     def render(
         self,
-        prepared: PreparedCharacter,
+        prepared: PreparedCharacter | Sheet,
         motion: str,
         options: AnimationOptions,
         progress: Progress | None = None,
     ) -> EncodedClip:
         """See Renderer. progress : called after each frame."""
+        if isinstance(prepared, Sheet):
+            (figure,) = prepared.figures
+            moved = set_in_motion(figure.character, self._library[motion], options.frames)
+            return animate_sheet(prepared, [moved.motion], options, progress)
         moved = set_in_motion(prepared.character, self._library[motion], options.frames)
         return animate_puppet(prepared.puppet, moved.motion, options, progress)
 

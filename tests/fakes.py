@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from animation_server.animate import AnimationOptions
+from animation_server.annotate import Annotation
 from animation_server.character import Character
 from animation_server.clip import EncodedClip
+from animation_server.drawing import Drawing
 from animation_server.inference.contract import COCO_KEYPOINTS, Detection, Pose
 from animation_server.pipeline import MotionInfo
 from tests.figures import KEYPOINTS, SIZE, draw_figure
@@ -90,6 +92,9 @@ class CountingRenderer:
     def prepare(self, character: Character) -> Any:
         self.prepared += 1
         return character
+
+    def prepare_on_sheet(self, drawing: Drawing, annotation: Annotation) -> Any:
+        return self.prepare(annotation.character)
 
     def render(self, prepared: Any, motion: str, options: AnimationOptions) -> EncodedClip:
         assert isinstance(prepared, Character)

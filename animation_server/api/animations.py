@@ -107,7 +107,10 @@ def _animate(image: bytes, wishes: AnimationWishes) -> AnimationResult:
         format=wishes.format,
         max_frames=None if wishes.frames else settings.frames,
         frames=wishes.frames and _check_limit("frames", wishes.frames, settings.max_frames),
+        max_fps=wishes.fps,
         background=wishes.background,
+        speed=wishes.speed,
+        loop=wishes.loop,
     )
     result = parts.service.animate(AnimationRequest(image, motions, look))
     stages_ms = {stage: round(seconds * 1000, 1) for stage, seconds in result.stages_s.items()}

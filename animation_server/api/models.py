@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, field_validator
+
+from animation_server.backdrop import Colour, parse_colour
 
 MOBILE_MOTIONS = ("dab", "jumping", "zombie")
 """What the original mobile contract answers with, whatever the settings say."""
 
 _Side = Annotated[int, Field(ge=16)]
-_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _URL_SAFE_TO_STANDARD = str.maketrans("-_", "+/")
 
 
@@ -25,8 +25,11 @@ class AnimationWishes(BaseModel):
     motions: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     size: tuple[_Side, _Side] | None = None
     frames: Annotated[int, Field(ge=2)] | None = None
-    format: Literal["gif", "webp", "apng"] = "gif"
-    background: tuple[int, int, int] | None = None
+    fps: Annotated[float, Field(ge=1, le=50)] = 30.0
+    speed: Annotated[float, Field(ge=0.1, le=10)] = 1.0
+    loop: bool = True
+    format: Literal["gif", "webp", "apng", "mp4"] = "gif"
+    background: Colour | Literal["sheet"] | None = None
 
     @field_validator("motions", mode="before")
     @classmethod
@@ -49,14 +52,15 @@ class AnimationWishes(BaseModel):
     @field_validator("background", mode="before")
     @classmethod
     def _read_colour(cls, came: Any) -> Any:
-        """Take "#RRGGBB" or "transparent"."""
-        if not isinstance(came, str):
+        """Take "#RRGGBB", "transparent" or "sheet"."""
+        if not isinstance(came, str) or came == "sheet":
             return came
         if came == "transparent":
             return None
-        if not _COLOUR.fullmatch(came):
-            raise ValueError('expected "transparent" or a colour as "#RRGGBB"')
-        return tuple(bytes.fromhex(came[1:]))
+        try:
+            return parse_colour(came)
+        except ValueError:
+            raise ValueError('expected "transparent", "sheet" or a colour as "#RRGGBB"') from None
 
 
 class Animations(BaseModel):

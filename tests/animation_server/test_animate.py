@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -75,6 +76,53 @@ def test_a_background_leaves_nothing_transparent() -> None:
     for frame in frames_of(clip.data)[0]:
         assert (frame[..., 3] == 255).all()
         assert np.abs(frame[0, 0, :3].astype(int) - (255, 240, 200)).max() <= 4
+
+
+def test_a_picture_stands_behind_the_figure() -> None:
+    """It covers the whole frame, its middle in the middle, and the figure is drawn over it."""
+    character = drawn_character()
+    picture = np.zeros((50, 200, 3), np.uint8)
+    picture[:, :100], picture[:, 100:] = (250, 0, 0), (0, 0, 250)
+    options = replace(SMALL, format="apng")
+    clip = animate_puppet(prepare(character), swaying(character), options, picture=picture)
+    for frame in frames_of(clip.data)[0]:
+        assert (frame[..., 3] == 255).all()
+        assert frame[2, 2].tolist() == [250, 0, 0, 255]
+        assert frame[2, -3].tolist() == [0, 0, 250, 255]
+        assert (frame[..., 1] > 200).any()
+
+
+def test_an_mp4_is_white_where_others_are_transparent() -> None:
+    """Unless a colour is asked for; odd sides are made even."""
+    character = drawn_character()
+    for background, corner in ((None, (255, 255, 255)), ((20, 90, 160), (20, 90, 160))):
+        options = AnimationOptions(size=(121, 91), format="mp4", background=background)
+        clip = animate(character, swaying(character), options)
+        with av.open(io.BytesIO(clip.data)) as container:
+            frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+        assert clip.content_type == "video/mp4"
+        assert (clip.width, clip.height, clip.n_frames) == (122, 92, len(frames))
+        assert np.abs(frames[-1][0, 0].astype(int) - corner).max() < 6
+
+
+def test_speed_divides_the_duration() -> None:
+    """Frames are left out rather than shown faster than the rate allows."""
+    character = drawn_character()
+    motion = swaying(character, 30)
+    clips = [animate(character, motion, replace(SMALL, speed=speed)) for speed in (0.5, 1.0, 3.0)]
+    assert [clip.duration for clip in clips] == pytest.approx([2.4, 1.2, 0.4])
+    assert [clip.n_frames for clip in clips] == [30, 30, 10]
+
+
+@pytest.mark.parametrize("name", ["gif", "webp", "apng"])
+@pytest.mark.parametrize("loop", [True, False])
+def test_a_clip_is_repeated_or_not(name: Any, loop: bool) -> None:
+    """For ever, or not at all."""
+    character = drawn_character()
+    clip = animate(character, swaying(character), replace(SMALL, format=name, loop=loop))
+    with Image.open(io.BytesIO(clip.data)) as image:
+        # a GIF that says nothing is shown once; the others count how often
+        assert image.info.get("loop", 1) == (0 if loop else 1)
 
 
 @given(odd_characters())
@@ -158,6 +206,9 @@ def test_a_motion_for_another_skeleton_is_refused() -> None:
         {"max_frames": 0},
         {"frames": 0},
         {"background": (0, 0, 256)},
+        {"background": "paper"},
+        {"speed": 0.0},
+        {"speed": float("nan")},
     ],
 )
 def test_options_out_of_range_are_refused(wrong: dict[str, Any]) -> None:

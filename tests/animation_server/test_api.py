@@ -167,6 +167,40 @@ def test_options_reach_the_renderer(server: Server) -> None:
     assert response.get_json()["animations"]["dab"].endswith(".webp")
 
 
+def test_the_look_can_be_chosen(server: Server) -> None:
+    """Format, speed, rate, repetition and the sheet as background; each has an address of its own."""
+    looks: list[tuple[dict[str, str], AnimationOptions]] = [
+        ({"format": "mp4"}, AnimationOptions(format="mp4", max_frames=150)),
+        ({"background": "sheet"}, AnimationOptions(background="sheet", max_frames=150)),
+        ({"speed": "2"}, AnimationOptions(speed=2.0, max_frames=150)),
+        ({"fps": "12"}, AnimationOptions(max_fps=12.0, max_frames=150)),
+        ({"loop": "false"}, AnimationOptions(loop=False, max_frames=150)),
+        ({"background": "transparent"}, AnimationOptions(max_frames=150)),
+    ]
+    urls = [server.post(motions="dab", **fields).get_json()["animations"]["dab"] for fields, _ in looks]
+    assert [look for _, look in server.renderer.rendered] == [look for _, look in looks]
+    assert len(set(urls)) == len(urls)
+    assert urls[0].endswith(".mp4")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"speed": "0"},
+        {"speed": "fast"},
+        {"fps": "99"},
+        {"loop": "often"},
+        {"background": "#12"},
+        {"format": "avi"},
+    ],
+)
+def test_looks_that_there_are_not(server: Server, fields: dict[str, str]) -> None:
+    """Refused with the name of the field."""
+    response = server.post(motions="dab", **fields)
+    assert response.status_code == 422
+    assert next(iter(fields)) in response.get_json()["error"]["message"]
+
+
 @pytest.mark.parametrize("head", ["", "data:image/png;base64,"])
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.encodebytes, base64.urlsafe_b64encode])
 def test_original_mobile_contract(server: Server, head: str, encode: Callable[[bytes], bytes]) -> None:

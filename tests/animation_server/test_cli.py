@@ -124,6 +124,39 @@ def _read(descriptor: int) -> bytes:
         return b""
 
 
+def test_animate_on_the_sheet(drawing: str, tmp_path: Path) -> None:
+    """The picture has the drawing's proportions; all figures together make one clip."""
+    look = ["--size", "64", "--frames", "8", "--speed", "2", "--once"]
+    alone = ["animate", drawing, "--motion", "dab", *look, "-o", str(tmp_path)]
+    assert main([*alone, "--background", "sheet"]) == 0
+    assert main([*alone, "--figures", "all", "--format", "apng"]) == 0
+    for name in ("dab.gif", "sheet.png"):
+        with Image.open(tmp_path / name) as image:
+            assert (image.size, image.n_frames, image.info.get("loop", 1)) == ((51, 64), 8, 1)
+
+
+def test_animate_before_a_colour_or_a_picture(
+    drawing: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is behind the figure is seen in the corner; what cannot be is told."""
+    Image.new("RGB", (30, 20), (10, 200, 30)).save(tmp_path / "meadow.png")
+    look = ["animate", drawing, "--motion", "dab", "--size", "48", "--frames", "4", "--format", "apng"]
+    for background, corner in (("#102030", (16, 32, 48)), (str(tmp_path / "meadow.png"), (10, 200, 30))):
+        assert main([*look, "--background", background, "-o", str(tmp_path)]) == 0
+        with Image.open(tmp_path / "dab.png") as image:
+            assert image.convert("RGB").getpixel((0, 0)) == corner
+    for background in ("#1020", str(tmp_path / "none.png"), drawing + "/x"):
+        assert main([*look, "--background", background, "-o", str(tmp_path / "out")]) == 3
+        assert "expected" in one_line(capsys)
+
+
+def test_render_writes_mp4(character: str, tmp_path: Path) -> None:
+    """By the name of the output, as the other formats."""
+    output = tmp_path / "out.mp4"
+    assert main(["render", character, "--motion", "dab", "--size", "64", "-o", str(output)]) == 0
+    assert output.read_bytes()[4:8] == b"ftyp"
+
+
 @pytest.mark.parametrize("suffix", [".gif", ".webp", ".png"])
 def test_render_takes_the_format_from_the_name(character: str, tmp_path: Path, suffix: str) -> None:
     """A character folder and a bundled motion make an animation in the format of the output's name."""
