@@ -84,7 +84,7 @@ class DetectorOptions:
         face is not a second figure.
     """
 
-    score_threshold: float = 0.3
+    score_threshold: float = 0.35
     iou_threshold: float = 0.5
     inside_threshold: float = 0.8
 
