@@ -3,12 +3,14 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# --resume begins anew where there is nothing to go on from
+TRAIN := $(BIN)/python -m torchserve_model.train --resume
 # pip-compile reads the index from the environment and writes none into the locks
 COMPILE = $(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host \
           --no-emit-find-links --no-header --annotation-style=line
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pod test test-fast lint format bench-models bench-render bench-request lock archives clean
+.PHONY: help demo pod test test-fast lint format bench-models bench-render bench-request lock archives models clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +46,17 @@ bench-render: $(VENV)/.dev ## time the renderer stage by stage
 	$(BIN)/python -m benchmarks.render
 
 archives: $(VENV)/.dev var/models/.built ## pack the models for TorchServe into var/models
+
+models: $(VENV)/.dev ## train the networks from nothing as the weights here were, some two hours on two cores
+	$(TRAIN) detector --steps 1800 --out models/detector-1
+	$(TRAIN) detector --steps 2000 --small-part 0.4 --learning-rate 0.0015 --seed 1 \
+	  --start-from models/detector-1/checkpoint.pt --out models/detector-2
+	$(TRAIN) pose --steps 2000 --out models/pose-1
+	$(TRAIN) pose --steps 1300 --small-part 0.3 --learning-rate 0.0015 --seed 1 \
+	  --start-from models/pose-1/checkpoint.pt --out models/pose-2
+	$(TRAIN) pose --steps 1400 --small-part 0.4 --learning-rate 0.0012 --seed 2 \
+	  --start-from models/pose-2/checkpoint.pt --out models/pose-3
+	$(BIN)/python -m torchserve_model.export --detector models/detector-2/checkpoint.pt --pose models/pose-3/checkpoint.pt
 
 lock: $(VENV)/.dev ## refresh the pinned dependencies in requirements/
 	$(COMPILE) --upgrade --extra model --extra dev --output-file requirements/dev.txt pyproject.toml

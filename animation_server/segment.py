@@ -29,7 +29,7 @@ class SegmentTolerances:
     small_hole : holes below this share of the figure's area are closed whatever they show.
     """
 
-    band: float = 0.01
+    band: float = 0.006
     corridor: float = 0.025
     bridge: float = 0.04
     min_contrast: float = 9.0
