@@ -34,7 +34,7 @@ from animation_server.sheet import Sheet, animate_sheet, prepare_sheet
 
 def annotate_image(image: bytes, settings: Settings) -> Annotation:
     """Decode and annotate an image with the models that the settings name."""
-    with _models(settings) as models:
+    with inference_client(settings) as models:
         return annotate(decode_drawing(image, decode_limits(settings)), models)
 
 
@@ -52,7 +52,7 @@ def animate_image(
     done : gets each clip as it is finished, on one of the threads. picture : see `animate_puppet`.
     """
     drawing = decode_drawing(image, decode_limits(settings))
-    with _models(settings) as models:
+    with inference_client(settings) as models:
         annotation = annotate(drawing, models)
     character = annotation.character
     if options.background == "sheet":
@@ -81,7 +81,7 @@ def animate_every_figure(
 ) -> EncodedClip:
     """Animate all figures of a drawing together, on their sheet; where motions are fewer, they take turns."""
     drawing = decode_drawing(image, decode_limits(settings))
-    with _models(settings) as models:
+    with inference_client(settings) as models:
         sheet = prepare_sheet(drawing, annotate_all(drawing, models))
     moved = [
         set_in_motion(figure.character, motion).motion
@@ -134,12 +134,13 @@ def _dump(puppet: Puppet, moved: RetargetResult) -> bytes:
 
 def annotate_every_figure(image: bytes, settings: Settings) -> list[Annotation]:
     """Decode an image and annotate all its figures, the most certain first."""
-    with _models(settings) as models:
+    with inference_client(settings) as models:
         return annotate_all(decode_drawing(image, decode_limits(settings)), models)
 
 
 @contextmanager
-def _models(settings: Settings) -> Iterator[InferenceClient]:
+def inference_client(settings: Settings) -> Iterator[InferenceClient]:
+    """The models that the settings name; closed afterwards."""
     executor = ThreadExecutor(1)
     models = make_inference_client(settings, executor)
     try:

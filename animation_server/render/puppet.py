@@ -12,7 +12,7 @@ from animation_server.errors import InputError
 from animation_server.motion.rig_motion import RigMotion
 from animation_server.render.texture import Cutout, cut_out
 from animation_server.rig.arap import ArapSolver
-from animation_server.rig.creases import cut_creases, line_strength
+from animation_server.rig.creases import cut_creases, line_strength, narrow_gaps, split_gaps
 from animation_server.rig.mesh import build_mesh, px_to_rig, rig_to_px
 from animation_server.rig.parts import label_bones, triangle_bones
 from animation_server.rig.working_mask import make_working_mask
@@ -68,8 +68,12 @@ def make_puppet(character: Character, *, even_paper: bool = True) -> Puppet:
     height, width = character.mask.shape
     working = make_working_mask(character.mask, skeleton.joints_px)
     lines = line_strength(character.texture, working)
-    labels = label_bones(working, skeleton.parents, skeleton.joints_px, lines)
-    working = cut_creases(working, labels, lines, skeleton.parents, skeleton.joints_px)
+    gaps = narrow_gaps(lines, working, skeleton.parents, skeleton.joints_px)
+    barriers = np.where(gaps > 0, np.float32(1.0), lines)
+    labels = label_bones(working, skeleton.parents, skeleton.joints_px, barriers)
+    uncut = working
+    working = cut_creases(uncut, labels, lines, skeleton.parents, skeleton.joints_px)
+    cracks = (uncut.pixels > 0) & (working.pixels == 0)
     mesh = build_mesh(working)
     owners = triangle_bones(mesh, working, labels)
     order = np.argsort(owners, kind="stable")
@@ -85,6 +89,11 @@ def make_puppet(character: Character, *, even_paper: bool = True) -> Puppet:
             np.concatenate((mesh.triangles, mesh.glue)),
             px_to_rig(skeleton.joints_px, height, width),
         ),
-        cutout=cut_out(character.texture, character.mask, even_paper=even_paper),
+        cutout=cut_out(
+            character.texture,
+            character.mask,
+            working.texture_area(split_gaps(gaps, cracks)),
+            even_paper=even_paper,
+        ),
         repairs=working.repairs,
     )

@@ -19,6 +19,15 @@ _THIN_STRENGTH = 1.3
 _FAINTEST = 40.0
 """Opacity, of 255, that is still brought to full strength: a line of a sixth of a texel."""
 
+_LIGHT = 200
+"""Channel value above which a pixel in a gap is more paper than line; gaps may be but a pixel or two wide."""
+
+_STRONG_PERCENTILE = 85.0
+"""Of a figure's stroke pixels by darkness: what its tool does where it covers a pixel."""
+
+_MOST_DARKENING = 1.6
+"""Bound on how much darker a thin line is made; what is paler was drawn pale."""
+
 
 @dataclass(frozen=True)
 class Cutout:
@@ -55,10 +64,17 @@ class Sprite:
         return np.clip(texels, 0.5, np.array(self.rgba.shape[1::-1]) - 1.5)
 
 
-def cut_out(texture: NDArray[np.uint8], mask: NDArray[np.bool_], *, even_paper: bool = True) -> Cutout:
+def cut_out(
+    texture: NDArray[np.uint8],
+    mask: NDArray[np.bool_],
+    gaps: NDArray[np.bool_] | None = None,
+    *,
+    even_paper: bool = True,
+) -> Cutout:
     """Cut a figure out along its mask, with a smooth edge.
 
-    texture : (H, W, 3) uint8 RGB. mask : (H, W) bool.
+    texture : (H, W, 3) uint8 RGB. mask : (H, W) bool. gaps : (H, W) bool, between parts that were cut
+    apart; paper there is taken out.
     even_paper : whether paper is made white and even, and a rim of it around the figure is taken off.
     """
     colour = texture
@@ -67,6 +83,8 @@ def cut_out(texture: NDArray[np.uint8], mask: NDArray[np.bool_], *, even_paper: 
         trimmed = trim_rim(mask, evened.is_paper)
         if trimmed.sum() > 0.5 * mask.sum():  # a figure that mostly goes was not one of strokes on paper
             mask = trimmed
+            if gaps is not None:
+                mask = mask & ~(gaps & (evened.rgb.min(axis=2) > _LIGHT))
         if evened.is_paper.any():
             colour = _firm_edge(evened.rgb, mask.astype(np.uint8))
     binary = mask.astype(np.uint8)
@@ -86,7 +104,26 @@ def _firm_edge(colour: NDArray[np.uint8], binary: NDArray[np.uint8]) -> NDArray[
     fading = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     band = np.ones((2 * reach + 3, 2 * reach + 3), np.uint8)
     edge = (binary > 0) & (cv2.erode(binary, band) == 0)
-    return np.where(edge[..., None], np.asarray(cv2.erode(colour, fading), dtype=np.uint8), colour)
+    firm = np.asarray(cv2.erode(colour, fading), dtype=np.uint8)
+    # a line that is all edge is paper in part everywhere, though less so in places along its way
+    is_line = (binary > 0) & (cv2.morphologyEx(binary, cv2.MORPH_OPEN, band) == 0)
+    firm = np.where(is_line[..., None], _full_ink(np.asarray(cv2.erode(firm, fading)), binary), firm)
+    return np.where(edge[..., None], firm, colour)
+
+
+def _full_ink(colour: NDArray[np.uint8], binary: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Darken strokes toward the figure's strong ones, each in its own hue.
+
+    colour : (H, W, 3) uint8 on white paper. binary : (H, W) uint8, 1 on the figure.
+    """
+    darkness = np.float32(255.0) - colour
+    strength = darkness.max(axis=2)
+    strokes = strength[(binary > 0) & (strength > _FAINTEST)]
+    if not strokes.size:
+        return colour
+    strong = float(np.percentile(strokes, _STRONG_PERCENTILE))
+    gain = np.clip(strong / np.maximum(strength, 1.0), 1.0, _MOST_DARKENING)
+    return (255.0 - np.minimum(darkness * gain[..., None], 255.0)).astype(np.uint8)
 
 
 def _bleed(texture: NDArray[np.uint8], core: NDArray[np.uint8]) -> NDArray[np.uint8]:

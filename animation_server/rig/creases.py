@@ -27,6 +27,9 @@ _SHORTEST_CREASE = 20
 _ATTACHED_SHARE = 0.15
 """Beside this share of a limb's first bone, counted from its start, the limb is attached to the trunk."""
 
+_WIDEST_GAP = 9
+"""Working pixels between two lines beyond which the paper between them belongs to the figure."""
+
 _REACH = 2
 """Working pixels that a crease may be off a line, and that gaps in the line are bridged over."""
 
@@ -43,6 +46,51 @@ def line_strength(texture: NDArray[np.uint8], working: WorkingMask) -> NDArray[n
     closed = cv2.morphologyEx(grey, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
     contrast = closed.astype(np.float32) - grey
     return np.clip((contrast - 15.0) / 60.0, 0.0, 1.0)
+
+
+def narrow_gaps(
+    lines: NDArray[np.float32],
+    working: WorkingMask,
+    parents: NDArray[np.int64],
+    joints_px: ArrayLike,
+) -> NDArray[np.int32]:
+    """Where lines run so close beside each other that what is between them may be neither part's.
+
+    lines : see line_strength. Returns (H', W') int32 at working size, a number of its own for each gap, 0
+    elsewhere. A gap opens to the outside of the figure; what does not is a part's own pattern. One that a
+    bone runs through is a thin limb.
+    """
+    drawn = (lines > _LINE).astype(np.uint8)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_WIDEST_GAP, _WIDEST_GAP))
+    closed = cv2.morphologyEx(drawn, cv2.MORPH_CLOSE, disc)
+    between = (closed > 0) & (drawn == 0) & (working.pixels > 0)
+    _, gaps = cv2.connectedComponents(between.astype(np.uint8), connectivity=4)
+    joints = working.from_texture(joints_px)
+    bones = np.zeros_like(drawn)
+    for joint, parent in enumerate(parents.tolist()):
+        if parent >= 0 and working.contains(joints[[joint, parent]]).all():
+            start, end = np.rint(joints[[joint, parent]]).astype(int).tolist()
+            cv2.line(bones, start, end, 1)
+    outside = 1 - working.pixels
+    for _ in range(_REACH + 1):  # the mask reaches a little beyond the lines' ends
+        outside = cv2.dilate(outside, np.ones((3, 3), np.uint8)).astype(np.uint8) & (1 - drawn)
+    is_gap = np.zeros(int(gaps.max()) + 1, dtype=bool)
+    is_gap[np.unique(gaps[outside > 0])] = True
+    is_gap[np.unique(gaps[bones > 0])] = False
+    return np.where(is_gap[gaps], gaps, 0).astype(np.int32)
+
+
+def split_gaps(gaps: NDArray[np.int32], cracks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The gaps (H', W') that a crack runs through or along; one that it only passes is a part's corner.
+
+    gaps : see narrow_gaps. cracks : (H', W') bool, what `cut_creases` took out.
+    """
+    n_gaps = int(gaps.max()) + 1
+    near = cv2.dilate(cracks.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
+    length = np.bincount(gaps[near], minlength=n_gaps)
+    is_split = length >= np.maximum(3.0, 0.5 * np.sqrt(np.bincount(gaps.ravel(), minlength=n_gaps)))
+    is_split[0] = False
+    return is_split[gaps]
 
 
 def cut_creases(

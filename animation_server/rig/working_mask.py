@@ -51,6 +51,13 @@ class WorkingMask:
         """Points (..., 2) x, y in working pixels to texture pixels."""
         return (np.asarray(points_work, dtype=np.float64) - _PADDING + 0.5) / self.scale - 0.5
 
+    def texture_area(self, pixels: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The texture's pixels (H, W) that some working pixels (H', W') and their neighbours cover."""
+        area = cv2.dilate(pixels.astype(np.uint8), np.ones((3, 3), np.uint8))[
+            _PADDING:-_PADDING, _PADDING:-_PADDING
+        ]
+        return cv2.resize(area, (self.width, self.height), interpolation=cv2.INTER_NEAREST) > 0
+
     def contains(self, points_work: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which points (n, 2) lie in the picture, border pixels left out."""
         limit = np.array(self.pixels.shape[::-1]) - 2

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from animation_server.character import Character, humanoid_skeleton
 from animation_server.render.puppet import Puppet, make_puppet
-from animation_server.rig.creases import cut_creases, line_strength
+from animation_server.rig.creases import cut_creases, line_strength, narrow_gaps, split_gaps
 from animation_server.rig.mesh import px_to_rig
 from animation_server.rig.parts import label_bones
 from animation_server.rig.working_mask import make_working_mask
@@ -61,6 +61,47 @@ def test_an_arm_along_the_body_does_not_drag_it_along() -> None:
     hand = (x > 195) & (y > 235)
     assert far[body].max() < 6
     assert far[hand].min() > 100
+
+
+def legs_with_a_gap(width: int = 12) -> Character:
+    """Standing at attention, legs apart by a strip of paper that the mask takes for figure."""
+    character = standing_at_attention()
+    texture = character.texture.copy()
+    left, right = 150 - width // 2, 150 + width // 2
+    texture[255:390, 114:187] = PAPER
+    for x0, x1 in ((116, left), (right, 184)):
+        cv2.rectangle(texture, (x0, 255), (x1, 385), INK, 3)
+    return replace(character, texture=texture)
+
+
+def test_paper_between_parts_that_touch_is_taken_out() -> None:
+    """The strip between two legs is neither's: it is not drawn; all lines and the legs themselves are."""
+    character = legs_with_a_gap()
+    puppet = make_puppet(character)
+    assert any("crease" in note for note in puppet.repairs)
+    alpha = puppet.cutout.alpha
+    assert (alpha[275:375, 150] < 100).all()
+    assert (alpha[275:375, [125, 130, 170, 175]] == 255).all()
+    is_ink = (character.texture == INK).all(axis=2) & character.mask
+    assert (alpha[is_ink] > 100).mean() > 0.97
+
+
+def test_what_a_gap_is() -> None:
+    """Narrow, between lines, open to the outside, without a bone; and split by a crack within it."""
+    for width, is_gap in ((12, True), (24, False)):
+        character = legs_with_a_gap(width)
+        skeleton = character.skeleton
+        working = make_working_mask(character.mask, skeleton.joints_px)
+        lines = line_strength(character.texture, working)
+        gaps = narrow_gaps(lines, working, skeleton.parents, skeleton.joints_px)
+        x, y = np.rint(working.from_texture([150.0, 340.0])).astype(int)
+        assert (gaps[y, x] > 0) == is_gap
+        hand_x, hand_y = np.rint(working.from_texture([208.0, 240.0])).astype(int)
+        assert gaps[hand_y, hand_x] == 0
+        crack = np.zeros(gaps.shape, bool)
+        assert not split_gaps(gaps, crack).any()
+        crack[y - 40 : y + 20, x] = True
+        assert split_gaps(gaps, crack)[y, x] == is_gap
 
 
 def test_without_a_line_nothing_is_cut() -> None:

@@ -95,3 +95,18 @@ def test_nothing_is_too_odd_to_cut_out(character: Character) -> None:
         for edge in (rgba[:2], rgba[-2:], rgba[:, :2], rgba[:, -2:]):
             assert not edge.any()
         assert (rgba[..., :3] <= rgba[..., 3:]).all()
+
+
+def test_thin_lines_are_as_dark_as_the_figure_is_elsewhere() -> None:
+    """A pen line of a photographed pixel is half paper everywhere; cut out, it has the pen's colour."""
+    photograph = np.full((300, 300, 3), 225, np.uint8)
+    mask = np.zeros((300, 300), np.uint8)
+    cv2.rectangle(photograph, (100, 40), (200, 140), (40, 40, 90), 4)
+    cv2.rectangle(mask, (98, 38), (202, 142), 1, -1)
+    photograph[140:280, 150] = (130, 130, 155)
+    mask[140:280, 149:152] = 1
+    cutout = cut_out(photograph, mask > 0)
+    line = cutout.colour[160:270, 150].astype(int)
+    assert line.max(axis=0)[0] < 110
+    assert (line[:, 2] > line[:, 0]).all()
+    assert (cutout.alpha[160:270, 150] > 200).all()
