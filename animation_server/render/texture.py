@@ -107,23 +107,28 @@ def _firm_edge(colour: NDArray[np.uint8], binary: NDArray[np.uint8]) -> NDArray[
     firm = np.asarray(cv2.erode(colour, fading), dtype=np.uint8)
     # a line that is all edge is paper in part everywhere, though less so in places along its way
     is_line = (binary > 0) & (cv2.morphologyEx(binary, cv2.MORPH_OPEN, band) == 0)
-    firm = np.where(is_line[..., None], _full_ink(np.asarray(cv2.erode(firm, fading)), binary), firm)
-    return np.where(edge[..., None], firm, colour)
+    result = colour.copy()
+    result[edge] = firm[edge]
+    if is_line.any():
+        result[is_line] = _full_ink(np.asarray(cv2.erode(firm, fading))[is_line], firm, binary)
+    return result
 
 
-def _full_ink(colour: NDArray[np.uint8], binary: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Darken strokes toward the figure's strong ones, each in its own hue.
+def _full_ink(
+    lines: NDArray[np.uint8], colour: NDArray[np.uint8], binary: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Darken the colours of lines, (n, 3) uint8, toward the figure's strong strokes, each in its own hue.
 
     colour : (H, W, 3) uint8 on white paper. binary : (H, W) uint8, 1 on the figure.
     """
-    darkness = np.float32(255.0) - colour
-    strength = darkness.max(axis=2)
-    strokes = strength[(binary > 0) & (strength > _FAINTEST)]
+    lowest = np.minimum(np.minimum(colour[..., 0], colour[..., 1]), colour[..., 2])
+    strokes = lowest[(binary > 0) & (lowest < 255.0 - _FAINTEST)]
     if not strokes.size:
-        return colour
-    strong = float(np.percentile(strokes, _STRONG_PERCENTILE))
-    gain = np.clip(strong / np.maximum(strength, 1.0), 1.0, _MOST_DARKENING)
-    return (255.0 - np.minimum(darkness * gain[..., None], 255.0)).astype(np.uint8)
+        return lines
+    strong = 255.0 - float(np.percentile(strokes, 100.0 - _STRONG_PERCENTILE))
+    darkness = np.float32(255.0) - lines
+    gain = np.clip(strong / np.maximum(darkness.max(axis=1, keepdims=True), 1.0), 1.0, _MOST_DARKENING)
+    return (255.0 - np.minimum(darkness * gain, 255.0)).astype(np.uint8)
 
 
 def _bleed(texture: NDArray[np.uint8], core: NDArray[np.uint8]) -> NDArray[np.uint8]:
