@@ -30,6 +30,9 @@ _ATTACHED_SHARE = 0.15
 _WIDEST_GAP = 9
 """Working pixels between two lines beyond which the paper between them belongs to the figure."""
 
+_LIMB_SHARE = 0.4
+"""Of the length between two lines: where a bone runs that far, they are the sides of one limb."""
+
 _REACH = 2
 """Working pixels that a crease may be off a line, and that gaps in the line are bridged over."""
 
@@ -58,13 +61,14 @@ def narrow_gaps(
 
     lines : see line_strength. Returns (H', W') int32 at working size, a number of its own for each gap, 0
     elsewhere. A gap opens to the outside of the figure; what does not is a part's own pattern. One that a
-    bone runs through is a thin limb.
+    bone runs along is a thin limb.
     """
     drawn = (lines > _LINE).astype(np.uint8)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (_WIDEST_GAP, _WIDEST_GAP))
     closed = cv2.morphologyEx(drawn, cv2.MORPH_CLOSE, disc)
     between = (closed > 0) & (drawn == 0) & (working.pixels > 0)
-    _, gaps = cv2.connectedComponents(between.astype(np.uint8), connectivity=4)
+    _, gaps, stats, _ = cv2.connectedComponentsWithStats(between.astype(np.uint8), connectivity=4)
+    length = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1)
     joints = working.from_texture(joints_px)
     bones = np.zeros_like(drawn)
     for joint, parent in enumerate(parents.tolist()):
@@ -74,9 +78,9 @@ def narrow_gaps(
     outside = 1 - working.pixels
     for _ in range(_REACH + 1):  # the mask reaches a little beyond the lines' ends
         outside = cv2.dilate(outside, np.ones((3, 3), np.uint8)).astype(np.uint8) & (1 - drawn)
-    is_gap = np.zeros(int(gaps.max()) + 1, dtype=bool)
+    is_gap = np.zeros(len(stats), dtype=bool)
     is_gap[np.unique(gaps[outside > 0])] = True
-    is_gap[np.unique(gaps[bones > 0])] = False
+    is_gap &= np.bincount(gaps[bones > 0], minlength=len(stats)) < _LIMB_SHARE * length
     return np.where(is_gap[gaps], gaps, 0).astype(np.int32)
 
 
