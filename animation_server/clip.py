@@ -31,6 +31,8 @@ EXTENSIONS: dict[Format, str] = {"gif": "gif", "webp": "webp", "apng": "png", "m
 
 _GIF_COLOURS = 127
 _PICTURE_COLOURS = 255
+"""Photographs have shades in which every colour saved is seen as a step."""
+
 _PALETTE_TOLERANCE = 0.02
 """OKLab; a just noticeable difference. Drawings have few colours, and small palettes compress well."""
 
@@ -86,8 +88,10 @@ def encode_clip(
     """
     n_frames, width, height = len(timing.frames), kind.width, kind.height
     if kind.name == "gif":
-        n_colours = _PICTURE_COLOURS if kind.is_picture else _GIF_COLOURS
-        palette = choose_palette(colours, n_colours, _PALETTE_TOLERANCE)
+        if kind.is_picture:
+            palette = choose_palette(colours, _PICTURE_COLOURS)
+        else:
+            palette = choose_palette(colours, _GIF_COLOURS, _PALETTE_TOLERANCE)
         data = encode_gif(
             frames, timing.delays_cs, palette, width, height, _PIXEL_TOLERANCE, loops=kind.loops
         )
