@@ -51,12 +51,14 @@ models: $(VENV)/.dev ## train the networks from nothing as the weights here were
 	$(TRAIN) detector --steps 1800 --out models/detector-1
 	$(TRAIN) detector --steps 2000 --small-part 0.4 --learning-rate 0.0015 --seed 1 \
 	  --start-from models/detector-1/checkpoint.pt --out models/detector-2
+	$(TRAIN) detector --steps 900 --small-part 0.3 --learning-rate 0.0012 --seed 2 \
+	  --start-from models/detector-2/checkpoint.pt --out models/detector-3
 	$(TRAIN) pose --steps 2000 --out models/pose-1
 	$(TRAIN) pose --steps 1300 --small-part 0.3 --learning-rate 0.0015 --seed 1 \
 	  --start-from models/pose-1/checkpoint.pt --out models/pose-2
 	$(TRAIN) pose --steps 1400 --small-part 0.4 --learning-rate 0.0012 --seed 2 \
 	  --start-from models/pose-2/checkpoint.pt --out models/pose-3
-	$(BIN)/python -m torchserve_model.export --detector models/detector-2/checkpoint.pt --pose models/pose-3/checkpoint.pt
+	$(BIN)/python -m torchserve_model.export --detector models/detector-3/checkpoint.pt --pose models/pose-3/checkpoint.pt
 
 lock: $(VENV)/.dev ## refresh the pinned dependencies in requirements/
 	$(COMPILE) --upgrade --extra model --extra dev --output-file requirements/dev.txt pyproject.toml
