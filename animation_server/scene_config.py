@@ -97,9 +97,8 @@ class SceneConfig:
         """
         if self.controller.mode == "interactive":
             raise InputError(
-                "controller.MODE: a scene is rendered to a file; there is no interactive window. "
-                "Set MODE: video_render, name a file with -o, or look at drawings in the studio, "
-                "the page that the server shows at /",
+                "controller.MODE: expected video_render, came interactive. A window to play in is the studio's "
+                "business; this command renders to a file: name one with -o, or set MODE: video_render",
                 code="interactive",
             )
         if self.controller.output_video_path is None:
