@@ -97,8 +97,9 @@ class SceneConfig:
         """
         if self.controller.mode == "interactive":
             raise InputError(
-                "controller.MODE: expected video_render, came interactive. A window to play in is the studio's "
-                "business; this command renders to a file: name one with -o, or set MODE: video_render",
+                "controller.MODE: expected video_render, came interactive. A window to play in is the "
+                "studio's business; this command renders to a file: name one with -o, or set "
+                "MODE: video_render",
                 code="interactive",
             )
         if self.controller.output_video_path is None:
