@@ -115,6 +115,7 @@ class RetargetConfig:
         joint takes the direction from the first to the second.
     char_runtime_checks : ("above", joint, a, b): when the joint does not lie above the line from a to b
         in the drawing, its mapping is left out.
+    depth_dead_band : our addition, see `depth_order.settle`; 0, the default, does as AnimatedDrawings does.
     root_turns_true : our addition, see `projection.root_path`. AnimatedDrawings moves a frontal figure the
         wrong way while it is turned aside; False, the default, does as AnimatedDrawings does.
     """
@@ -127,6 +128,7 @@ class RetargetConfig:
     char_bvh_root_offset: RootOffset
     char_joint_bvh_joints_mapping: Annotated[dict[_Name, _JointPair], Field(min_length=1)]
     char_runtime_checks: tuple[tuple[Literal["above"], _Name, _Name, _Name], ...] = ()
+    depth_dead_band: Annotated[_Number, Field(ge=0.0, le=1.0)] = 0.0
     root_turns_true: Annotated[bool, Strict()] = False
 
     def projection_group_of(self) -> dict[str, int]:

@@ -13,6 +13,35 @@ def group_order(group_depths: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.argsort(group_depths, axis=1, kind="stable").astype(np.int64)
 
 
+def settle(group_depths: NDArray[np.float64], dead_band: float, *, loops: bool) -> NDArray[np.float64]:
+    """Depths (N, G) in whose order groups change places only when one is clearly ahead of the other.
+
+    Parts that lie at about the same depth would otherwise swap back and forth from frame to frame.
+    group_depths : (N, G). dead_band : how far ahead, as a share of the range of depths; 0 changes nothing.
+    loops : the clip's end leads into its start, and so does the order.
+
+    Returns whole numbers: places in the order, counted from the root's plane, so that their signs tell front
+    from back as depths do.
+    """
+    if dead_band == 0.0 or not group_depths.size:
+        return group_depths
+    plane = group_depths.shape[1]  # the root's plane, at depth 0, takes part as one more group
+    depths = np.pad(group_depths, ((0, 0), (0, 1)))
+    ahead = dead_band * float(depths.max() - depths.min())
+    order = np.argsort(depths[0], kind="stable").tolist()
+    orders = []
+    for frame in depths.tolist() * (2 if loops else 1):
+        # insertion sort: from frame to frame the order hardly changes
+        for end in range(1, plane + 1):
+            place = end
+            while place and frame[order[place - 1]] > frame[order[place]] + ahead:
+                order[place - 1], order[place] = order[place], order[place - 1]
+                place -= 1
+        orders.append(order.copy())
+    places = np.argsort(np.array(orders[-len(depths) :]), axis=1).astype(np.float64)
+    return places[:, :plane] - places[:, plane:]
+
+
 def joint_draw_order(
     group_depths: NDArray[np.float64], groups: Sequence[Sequence[int]], n_joints: int
 ) -> NDArray[np.int64]:

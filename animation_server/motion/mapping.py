@@ -92,6 +92,7 @@ def derive_retarget_config(clip: Clip) -> RetargetConfig:
         ),
         char_joint_bvh_joints_mapping=mapping,
         char_runtime_checks=(("above", "neck", "right_shoulder", "left_shoulder"),),
+        depth_dead_band=0.05,
         root_turns_true=True,
     )
 

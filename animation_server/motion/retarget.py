@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from animation_server.character import CharacterSkeleton
 from animation_server.errors import InputError
 from animation_server.motion.config import MotionConfig, RetargetConfig
-from animation_server.motion.depth_order import group_order, joint_draw_order
+from animation_server.motion.depth_order import group_order, joint_draw_order, settle
 from animation_server.motion.heading import NormalizedMotion, normalize_clip
 from animation_server.motion.projection import (
     Plane,
@@ -105,7 +105,9 @@ def retarget(
             joint_names=rig.names,
             joints_xyz=root_xyz[:, None] + np.pad(joints_xy, ((0, 0), (0, 0), (0, 1))),
             root_xyz=root_xyz,
-            draw_order=joint_draw_order(group_depths, members, len(rig.names)),
+            draw_order=joint_draw_order(
+                settle(group_depths, retarget.depth_dead_band, loops=motion.loops), members, len(rig.names)
+            ),
             frame_time=clip.frame_time,
             loops=motion.loops,
         ),

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from animation_server.errors import InputError
 from animation_server.motion.config import Up
-from animation_server.motion.depth_order import group_order, joint_draw_order
+from animation_server.motion.depth_order import group_order, joint_draw_order, settle
 from animation_server.motion.heading import UP_AXES, hold_last, normalize_clip, stand_up
 from animation_server.motion.projection import (
     choose_plane,
@@ -181,6 +181,38 @@ def test_groups_are_drawn_by_depth_and_their_joints_by_its_sign() -> None:
     )
     np.testing.assert_array_equal(group_order(depths), [[0, 1], [1, 0]])
     np.testing.assert_array_equal(group_order(np.zeros((1, 3))), [[0, 1, 2]])
+
+
+def test_parts_at_about_the_same_depth_keep_their_places() -> None:
+    """Two parts that flutter around each other do not swap; one that moves clearly ahead does, once."""
+    flutter = 0.1 * np.sin(np.arange(40) * 2.1)
+    passing = np.linspace(-2.0, 2.0, 40)
+    depths = np.stack([1.0 + flutter, 1.0 - flutter, passing], axis=1)
+    settled = settle(depths, 0.1, loops=False)
+    assert (np.diff(settled[:, 0] > settled[:, 1]) == 0).all()
+    assert np.count_nonzero(np.diff(settled[:, 2] > settled[:, 0])) == 1
+    np.testing.assert_array_equal(settled[:, 2] > 0, passing > 0.1 * 4.0)
+    np.testing.assert_array_equal(settle(depths, 0.0, loops=False), depths)
+
+
+def test_a_loops_order_leads_from_its_end_into_its_start() -> None:
+    """The first frame of a loop follows on the last one's order."""
+    turn = np.linspace(0, 2 * np.pi, 60, endpoint=False)
+    depths = np.stack([np.cos(turn + 0.03), np.zeros(60)], axis=1)
+    once = settle(depths, 0.2, loops=True)
+    twice = settle(np.tile(depths, (2, 1)), 0.2, loops=True)
+    np.testing.assert_array_equal(np.tile(once, (2, 1)), twice)
+
+
+@given(arrays(np.float64, (9, 4), elements=st.floats(-10, 10)), st.floats(0.01, 0.5))
+def test_settled_parts_are_never_far_out_of_order(depths: NDArray[np.float64], dead_band: float) -> None:
+    """Neighbours in the order are out of order by the dead band at most."""
+    settled = settle(depths, dead_band, loops=False)
+    with_plane = np.pad(depths, ((0, 0), (0, 1)))
+    ahead = dead_band * (with_plane.max() - with_plane.min())
+    order = np.argsort(np.pad(settled, ((0, 0), (0, 1))), axis=1)
+    in_order = np.take_along_axis(with_plane, order, axis=1)
+    assert (in_order[:, :-1] - in_order[:, 1:] <= ahead + 1e-9).all()
 
 
 @given(arrays(np.float64, (4, 3), elements=st.floats(-10, 10)))
