@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -25,17 +24,22 @@ from animation_server.inference.contract import InferenceClient
 from animation_server.motion.dump import dump_arrays
 from animation_server.motion.library import Motion
 from animation_server.motion.retarget import RetargetResult
-from animation_server.motion.rig_motion import RigMotion
 from animation_server.render.puppet import Puppet
-from animation_server.rendering import set_in_motion
+from animation_server.rendering import prepare_character, render_motion, set_in_motion
 from animation_server.settings import Settings
-from animation_server.sheet import Sheet, animate_sheet, prepare_sheet
+from animation_server.sheet import animate_sheet, prepare_sheet
 
 
 def annotate_image(image: bytes, settings: Settings) -> Annotation:
     """Decode and annotate an image with the models that the settings name."""
     with inference_client(settings) as models:
         return annotate(decode_drawing(image, decode_limits(settings)), models)
+
+
+def annotate_every_figure(image: bytes, settings: Settings) -> list[Annotation]:
+    """Decode an image and annotate all its figures, the most certain first."""
+    with inference_client(settings) as models:
+        return annotate_all(decode_drawing(image, decode_limits(settings)), models)
 
 
 def animate_image(
@@ -54,16 +58,14 @@ def animate_image(
     drawing = decode_drawing(image, decode_limits(settings))
     with inference_client(settings) as models:
         annotation = annotate(drawing, models)
-    character = annotation.character
-    if options.background == "sheet":
-        sheet = prepare_sheet(drawing, [annotation])
-        show = partial(_animate_one_on, sheet)
-    else:
-        show = partial(animate_puppet, prepare(character), picture=picture)
+    prepared = (
+        prepare_sheet(drawing, [annotation])
+        if options.background == "sheet"
+        else prepare_character(annotation.character)
+    )
 
     def render(motion: Motion) -> None:
-        moved = set_in_motion(character, motion, options.frames)
-        done(motion, show(moved.motion, options=options, progress=progress))
+        done(motion, render_motion(prepared, motion, options, progress, picture))
 
     executor = ThreadExecutor(min(len(motions), usable_cores()))
     try:
@@ -106,12 +108,6 @@ def render_with_dump(
     return animate_puppet(puppet, moved.motion, options, progress, picture), _dump(puppet, moved)
 
 
-def _animate_one_on(
-    sheet: Sheet, motion: RigMotion, options: AnimationOptions, progress: Progress | None
-) -> EncodedClip:
-    return animate_sheet(sheet, [motion], options, progress)
-
-
 def read_image(path: Path) -> bytes:
     """Read an image file; InputError where it cannot be read."""
     try:
@@ -130,12 +126,6 @@ def _dump(puppet: Puppet, moved: RetargetResult) -> bytes:
     file = io.BytesIO()
     np.savez_compressed(file, **arrays)
     return file.getvalue()
-
-
-def annotate_every_figure(image: bytes, settings: Settings) -> list[Annotation]:
-    """Decode an image and annotate all its figures, the most certain first."""
-    with inference_client(settings) as models:
-        return annotate_all(decode_drawing(image, decode_limits(settings)), models)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 import bvh_tools
 from animation_server.animate import AnimationOptions, animate_puppet, prepare
@@ -26,7 +27,7 @@ from animation_server.sheet import Sheet, animate_sheet, prepare_sheet
 # What decides how a frame looks: the packages and modules whose source makes the renderer's version.
 _PARTS = (
     "animate.py", "annotate.py", "backdrop.py", "character.py", "clip.py", "drawing.py", "segment.py",
-    "sheet.py", "sheet_background.py", "timeline.py", "encode", "motion", "render", "rig",
+    "quadratic.py", "sheet.py", "sheet_background.py", "timeline.py", "encode", "motion", "render", "rig",
 )  # fmt: skip
 
 
@@ -43,6 +44,30 @@ class PreparedCharacter:
 
     character: Character
     puppet: Puppet
+
+
+def render_motion(
+    prepared: PreparedCharacter | Sheet,
+    motion: Motion,
+    options: AnimationOptions,
+    progress: Progress | None = None,
+    picture: NDArray[np.uint8] | None = None,
+) -> EncodedClip:
+    """Render one motion of a prepared character, or of the one figure of a sheet, where it was drawn.
+
+    picture : behind a character, see `animate_puppet`; a sheet is its own background.
+    """
+    if isinstance(prepared, Sheet):
+        (figure,) = prepared.figures
+        moved = set_in_motion(figure.character, motion, options.frames)
+        return animate_sheet(prepared, [moved.motion], options, progress)
+    moved = set_in_motion(prepared.character, motion, options.frames)
+    return animate_puppet(prepared.puppet, moved.motion, options, progress, picture)
+
+
+def prepare_character(character: Character) -> PreparedCharacter:
+    """Do what all motions of a character share."""
+    return PreparedCharacter(character, prepare(character))
 
 
 class LibraryRenderer:
@@ -63,7 +88,7 @@ class LibraryRenderer:
 
     def prepare(self, character: Character) -> PreparedCharacter:
         """See Renderer."""
-        return PreparedCharacter(character, prepare(character))
+        return prepare_character(character)
 
     def prepare_on_sheet(self, drawing: Drawing, annotation: Annotation) -> Sheet:
         """See Renderer."""
@@ -77,12 +102,7 @@ class LibraryRenderer:
         progress: Progress | None = None,
     ) -> EncodedClip:
         """See Renderer. progress : called after each frame."""
-        if isinstance(prepared, Sheet):
-            (figure,) = prepared.figures
-            moved = set_in_motion(figure.character, self._library[motion], options.frames)
-            return animate_sheet(prepared, [moved.motion], options, progress)
-        moved = set_in_motion(prepared.character, self._library[motion], options.frames)
-        return animate_puppet(prepared.puppet, moved.motion, options, progress)
+        return render_motion(prepared, self._library[motion], options, progress)
 
     def warm_up(self) -> None:
         """See Renderer."""

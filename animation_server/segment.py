@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from animation_server import quadratic
+
 Mask = NDArray[np.bool_]
 
 
@@ -111,25 +113,15 @@ def _fit_paper(lab: NDArray[np.float32], paper: Mask) -> NDArray[np.float32]:
     if len(rows) < 32:
         rows, cols = (a.ravel() for a in np.indices(paper[::step, ::step].shape))
     samples = lab[::step, ::step][rows, cols]
-    basis = _quadratic(rows * step / height, cols * step / width)
-    surface = _least_squares(basis, samples)
-    residual = np.abs(samples - basis @ surface).sum(axis=1)
+    at = quadratic.terms(2 * rows * step / height - 1, 2 * cols * step / width - 1)
+    surface = quadratic.fit(at, samples)
+    residual = np.abs(samples - at @ surface).sum(axis=1)
     keep = residual <= np.quantile(residual, 0.8)
-    surface = _least_squares(basis[keep], samples[keep])
+    surface = quadratic.fit(at[keep], samples[keep])
     # smooth enough to be worked out on a coarse grid
-    y, x = (np.mgrid[0:32, 0:32].astype(np.float32) + 0.5) / 32
-    coarse = (_quadratic(y.ravel(), x.ravel()) @ surface).reshape(32, 32, 3).astype(np.float32)
+    y, x = (np.mgrid[0:32, 0:32] + 0.5) / 16 - 1
+    coarse = (quadratic.terms(y.ravel(), x.ravel()) @ surface).reshape(32, 32, 3).astype(np.float32)
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.float32)
-
-
-def _least_squares(basis: NDArray[np.float32], samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Normal equations, with a trace of ridge for crops of a few pixels; much faster than an SVD."""
-    normal = basis.T @ basis + 1e-4 * np.eye(basis.shape[1], dtype=np.float32)
-    return np.linalg.solve(normal, basis.T @ samples)
-
-
-def _quadratic(y: NDArray[np.floating], x: NDArray[np.floating]) -> NDArray[np.float32]:
-    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=1).astype(np.float32)
 
 
 def _snap_to_ink(rough: Mask, ink: Mask, band: int) -> Mask:

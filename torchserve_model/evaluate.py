@@ -8,6 +8,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from torchserve_model.dataset import HELD_OUT, Stream
 from torchserve_model.letterbox import Letterbox
 from torchserve_model.metrics import cut, keypoint_errors, mask_iou, match_boxes
 from torchserve_model.predictor import COCO_FROM_KEYPOINTS, FigureDetector, PoseEstimator, Predictor
-from torchserve_model.synthesis.sample import draw_crop, draw_sheet
+from torchserve_model.synthesis.sample import Figure, draw_crop, draw_sheet
 from torchserve_model.torch_backend import TorchBackend
 
 SHEET_PX, CROP_PX = 512, 384
@@ -36,6 +38,33 @@ def evaluate(checkpoint: Checkpoint, drawings: int) -> dict[str, float]:
     return evaluate_detector(FigureDetector(backend), drawings)
 
 
+@dataclass(frozen=True)
+class EstimatedCrop:
+    """A held-out crop, its true figure, and what was estimated.
+
+    keypoints : (13, 2) float64 in crop pixels. mask : (H, W) bool. errors : of the joints that are drawn, as
+    parts of the longer side of the figure's box.
+    """
+
+    image: NDArray[np.uint8]
+    figure: Figure
+    keypoints: NDArray[np.float64]
+    mask: NDArray[np.bool_]
+    errors: NDArray[np.float64]
+
+
+def estimate_held_out(estimator: PoseEstimator, drawings: int, size: int) -> Iterator[EstimatedCrop]:
+    """Estimate the poses of the first held-out crops, `size` pixels on their longer side."""
+    for index in tqdm(range(drawings), unit="crop", disable=None):
+        sheet = draw_crop(Stream(split=HELD_OUT).rng(index), size)
+        figure = sheet.figures[0]
+        keypoints, mask = estimator.estimate_pose([sheet.image])[0]
+        left, top, right, bottom = figure.bbox_xyxy
+        found = keypoints[_COCO_OF_KEYPOINT, :2]
+        errors = keypoint_errors(found, figure.keypoints, max(right - left, bottom - top))[figure.present]
+        yield EstimatedCrop(sheet.image, figure, found, mask, errors)
+
+
 def evaluate_pose(estimator: PoseEstimator, drawings: int) -> dict[str, float]:
     """Joints and masks on held-out crops.
 
@@ -44,16 +73,10 @@ def evaluate_pose(estimator: PoseEstimator, drawings: int) -> dict[str, float]:
     mask_iou : mean intersection over union of the masks; mask_bad : part of them below 0.8.
     """
     errors, complete, ious = [], [], []
-    for index in tqdm(range(drawings), unit="crop", disable=None):
-        sheet = draw_crop(Stream(split=HELD_OUT).rng(index), CROP_PX)
-        figure = sheet.figures[0]
-        keypoints, mask = estimator.estimate_pose([sheet.image])[0]
-        left, top, right, bottom = figure.bbox_xyxy
-        found = keypoints[_COCO_OF_KEYPOINT, :2]
-        error = keypoint_errors(found, figure.keypoints, max(right - left, bottom - top))[figure.present]
-        errors.append(error)
-        complete.append(bool((error <= 0.10).all()))
-        ious.append(mask_iou(mask, figure.mask))
+    for crop in estimate_held_out(estimator, drawings, CROP_PX):
+        errors.append(crop.errors)
+        complete.append(bool((crop.errors <= 0.10).all()))
+        ious.append(mask_iou(crop.mask, crop.figure.mask))
     joints = np.concatenate(errors)
     return _rounded(
         drawings=drawings,

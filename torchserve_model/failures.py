@@ -6,19 +6,16 @@ python -m torchserve_model.failures -o failures.jpg [--drawings 400] [--count 24
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
-from tqdm import tqdm
 
-from torchserve_model.dataset import HELD_OUT, Stream
-from torchserve_model.metrics import keypoint_errors
-from torchserve_model.predictor import COCO_FROM_KEYPOINTS, Predictor
+from torchserve_model.evaluate import estimate_held_out
+from torchserve_model.predictor import Predictor
 from torchserve_model.synthesis.preview import Image, contact_sheet, overlay
-from torchserve_model.synthesis.sample import Figure, Sheet, draw_crop
-
-_COCO_OF_KEYPOINT = [COCO_FROM_KEYPOINTS.index(index) for index in range(13)]
+from torchserve_model.synthesis.sample import Sheet
 
 
 def worst_crops(predictor: Predictor, drawings: int, count: int, size: int) -> list[Image]:
@@ -27,15 +24,9 @@ def worst_crops(predictor: Predictor, drawings: int, count: int, size: int) -> l
     drawings : how many are looked at. size : pixels of their longer side.
     """
     seen: list[tuple[float, Image]] = []
-    for index in tqdm(range(drawings), unit="crop", disable=None):
-        sheet = draw_crop(Stream(split=HELD_OUT).rng(index), size)
-        true = sheet.figures[0]
-        keypoints, mask = predictor.estimate_pose([sheet.image])[0]
-        found = keypoints[_COCO_OF_KEYPOINT, :2].astype(np.float32)
-        left, top, right, bottom = true.bbox_xyxy
-        errors = keypoint_errors(found, true.keypoints, float(max(right - left, bottom - top)))
-        predicted = Figure(found, true.present, mask, true.bbox_xyxy)
-        seen.append((float(errors[true.present].max(initial=0.0)), overlay(Sheet(sheet.image, (predicted,)))))
+    for crop in estimate_held_out(predictor.pose, drawings, size):
+        predicted = replace(crop.figure, keypoints=crop.keypoints.astype(np.float32), mask=crop.mask)
+        seen.append((float(crop.errors.max(initial=0.0)), overlay(Sheet(crop.image, (predicted,)))))
     seen.sort(key=lambda pair: -pair[0])
     return [image for _, image in seen[:count]]
 

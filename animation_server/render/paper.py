@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from animation_server import quadratic
+
 _FIT_SIZE = 96
 """Larger side of the copy that lighting is fitted on, pixels: lighting varies slowly."""
 
@@ -75,12 +77,13 @@ def _fit_lighting(
     around = (cv2.dilate(figure.astype(np.uint8), np.ones((5, 5), np.uint8)) == 0).ravel()
     if around.mean() < 0.05:  # the figure fills its crop: judge by all of it
         around[:] = True
-    terms = _terms(size[1], size[0])
+    y, x = np.meshgrid(np.linspace(-1, 1, size[1]), np.linspace(-1, 1, size[0]), indexing="ij")
+    terms = quadratic.terms(y.ravel(), x.ravel())
     lightness = small.mean(axis=2).ravel()
     paper = around & (lightness >= np.percentile(lightness[around], 30))
     residual, tolerance = np.zeros_like(lightness), 0.0
     for round_number in range(_FIT_ROUNDS):
-        residual = lightness - terms @ _fit(terms[paper], lightness[paper])
+        residual = lightness - terms @ quadratic.fit(terms[paper], lightness[paper])
         tolerance = float(np.clip(3.0 * 1.48 * np.median(np.abs(residual[paper])), 4.0, 30.0))
         # the figure's own paper takes part once the surroundings have told what paper looks like
         candidates = around if round_number < 2 else np.ones_like(around)
@@ -92,23 +95,10 @@ def _fit_lighting(
     is_lighter = (residual > 1.5 * tolerance) & figure.ravel()
     if is_lighter.sum() > _MOST_LIGHTER_SHARE * figure.sum():
         return None
-    field = np.maximum(terms @ _fit(terms[paper], small.reshape(-1, 3)[paper]), 20.0)
+    field = np.maximum(terms @ quadratic.fit(terms[paper], small.reshape(-1, 3)[paper]), 20.0)
     gain = (_WHITE / field).reshape(size[1], size[0], 3).astype(np.float32)
     grain = _grain(texture, mask) * _WHITE / float(field[paper].mean())
     return np.asarray(cv2.resize(gain, (width, height), interpolation=cv2.INTER_LINEAR)), grain
-
-
-def _fit(terms: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Least squares by the normal equations; a trace of ridge keeps them solvable on any set of pixels."""
-    normal = terms.T @ terms + 1e-6 * len(terms) * np.eye(terms.shape[1])
-    return np.asarray(np.linalg.solve(normal, terms.T @ values), dtype=np.float64)
-
-
-def _terms(height: int, width: int) -> NDArray[np.float64]:
-    """(height * width, 6) the quadratic polynomial's terms at each pixel."""
-    grid = np.meshgrid(np.linspace(-1, 1, height), np.linspace(-1, 1, width), indexing="ij")
-    y, x = grid[0].ravel(), grid[1].ravel()
-    return np.stack((np.ones_like(x), x, y, x * x, x * y, y * y), axis=1)
 
 
 def _grain(texture: NDArray[np.uint8], mask: NDArray[np.bool_]) -> float:
