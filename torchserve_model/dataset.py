@@ -52,7 +52,7 @@ class SizeSchedule:
         return self.small if index < self.small_until else self.full
 
 
-NO_FIGURE = 0.1
+NO_FIGURE = 0.14
 """Part of the pose network's examples that show no figure: it has the last word on the detector's finds."""
 
 

@@ -186,7 +186,9 @@ def draw_foot(
         sketch.line(loop)
         return ankle + toe * size * 0.3
     if style == "line":
-        sketch.line(curves.polyline(ankle, ankle + toe * size * rng.uniform(0.8, 2.4)))
+        # quickly drawn feet can be as long as the shin
+        length = rng.uniform(0.06, 0.32) if rng.random() < 0.3 else size * rng.uniform(0.8, 2.4)
+        sketch.line(curves.polyline(ankle, ankle + toe * length))
         return ankle
     if style == "oval":
         forward = rng.uniform(0.1, 0.8)

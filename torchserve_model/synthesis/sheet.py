@@ -8,15 +8,16 @@ from numpy.typing import NDArray
 
 from torchserve_model.synthesis import photograph
 from torchserve_model.synthesis.canvas import Canvas
-from torchserve_model.synthesis.clutter import fill_without_figures, scatter, scatter_behind
+from torchserve_model.synthesis.clutter import fill_with_thing, fill_without_figures, scatter, scatter_behind
 from torchserve_model.synthesis.figure import draw_figure
 from torchserve_model.synthesis.finish import finish, sample_style
 from torchserve_model.synthesis.labels import Figure, Sheet, label_figure
 from torchserve_model.synthesis.sketch import bounds
 
-_EMPTY = 0.2
+_EMPTY = 0.28
+_ONE_THING = 0.3
 _SCENERY = 0.03
-"""Shares of sheets without a figure, and of pictures that show no sheet at all."""
+"""Shares of sheets without a figure, of these with one large thing, and of pictures without any sheet."""
 
 
 def draw_sheet(rng: np.random.Generator, size: int = 256) -> Sheet:
@@ -33,7 +34,8 @@ def draw_sheet(rng: np.random.Generator, size: int = 256) -> Sheet:
     boxes: list[NDArray[np.float64]] = []
     figures: list[Figure] = []
     if rng.random() < _EMPTY:
-        fill_without_figures(rng, canvas, style, extent)
+        fill = fill_with_thing if rng.random() < _ONE_THING else fill_without_figures
+        fill(rng, canvas, style, extent)
     else:
         scatter_behind(rng, canvas, style, extent)
         count = int(rng.choice([1, 2, 3, 4, 6], p=[0.6, 0.18, 0.12, 0.06, 0.04]))

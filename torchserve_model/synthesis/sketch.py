@@ -101,6 +101,10 @@ class Sketch:
         """Whether this part gets filled."""
         return bool(self.rng.random() < self.medium.fill_chance)
 
+    def some_fill(self) -> Colour | None:
+        """A colour of the palette for a part that gets filled."""
+        return self.medium.palette(self.rng) if self.wants_fill() else None
+
     def _by_hand(self, points: Points, steady: float) -> Points:
         m, rng = self.medium, self.rng
         total = curves.length(points)

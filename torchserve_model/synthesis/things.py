@@ -8,19 +8,15 @@ import numpy as np
 
 from torchserve_model.synthesis import curves
 from torchserve_model.synthesis.curves import Points
-from torchserve_model.synthesis.medium import Colour
+from torchserve_model.synthesis.plants import bare_tree, flower, plant_pot, tall_flower, tree
 from torchserve_model.synthesis.sketch import Sketch
-
-
-def _fill(sketch: Sketch) -> Colour | None:
-    return sketch.medium.palette(sketch.rng) if sketch.wants_fill() else None
 
 
 def sun(sketch: Sketch, at: Points, size: float) -> None:
     """A disc with rays, now and then with a face."""
     rng = sketch.rng
     r = size * 0.3
-    sketch.shape(curves.arc(at, r, r, count=26), fill=_fill(sketch))
+    sketch.shape(curves.arc(at, r, r, count=26), fill=sketch.some_fill())
     for angle in np.linspace(0, 2 * np.pi, int(rng.integers(6, 14)), endpoint=False):
         d = np.array([np.cos(angle), np.sin(angle)])
         sketch.line(curves.polyline(at + d * r * 1.15, at + d * r * rng.uniform(1.4, 1.8)))
@@ -39,7 +35,7 @@ def cloud(sketch: Sketch, at: Points, size: float) -> None:
     angle = np.linspace(0, 2 * np.pi, 50, endpoint=False)
     puff = 1.0 + 0.16 * np.abs(np.sin(angle * sketch.rng.integers(2, 5)))
     outline = at + size * np.stack((0.45 * puff * np.cos(angle), 0.25 * puff * np.sin(angle)), axis=1)
-    sketch.shape(outline, fill=_fill(sketch))
+    sketch.shape(outline, fill=sketch.some_fill())
 
 
 def house(sketch: Sketch, at: Points, size: float) -> None:
@@ -48,59 +44,84 @@ def house(sketch: Sketch, at: Points, size: float) -> None:
 
     def box(x: float, y: float, w: float, h: float) -> None:
         corners = at + s * np.array([(x, y), (x + w, y), (x + w, y + h), (x, y + h)])
-        sketch.shape(curves.resample(curves.close(corners), 30)[:-1], fill=_fill(sketch))
+        sketch.shape(curves.resample(curves.close(corners), 30)[:-1], fill=sketch.some_fill())
 
     box(-0.8, -0.2, 1.6, 1.2)
     roof = at + s * np.array([(-1.0, -0.2), (rng.normal(0, 0.1), -1.1), (1.0, -0.2)])
-    sketch.shape(curves.resample(curves.close(roof), 30)[:-1], fill=_fill(sketch))
+    sketch.shape(curves.resample(curves.close(roof), 30)[:-1], fill=sketch.some_fill())
     box(-0.2, 0.3, 0.4, 0.7)
+    windows = rng.uniform(0.2, 0.4)
     for x in (-0.65, 0.3):
-        if rng.random() < 0.7:
-            box(x, 0.0, 0.35, 0.35)
+        if rng.random() < 0.75:
+            box(x, rng.uniform(-0.1, 0.1), windows, windows)
+            if rng.random() < 0.5:
+                middle = at + s * np.array([x + windows / 2, windows / 2])
+                half = curves.vector(0.0, s * windows / 2)
+                sketch.line(curves.polyline(middle - half, middle + half))
+    if rng.random() < 0.4:
+        box(0.35, -0.95, 0.2, 0.4)
 
 
-def tree(sketch: Sketch, at: Points, size: float) -> None:
-    """A trunk and a crown."""
-    rng, s = sketch.rng, size * 0.45
-    w = s * rng.uniform(0.08, 0.2)
-    for x in (-w, w):
-        sketch.line(curves.polyline(at + curves.vector(x, -0.1 * s), at + curves.vector(x * 1.2, s)))
-    if rng.random() < 0.7:
-        sketch.shape(
-            curves.blob(rng, at - curves.vector(0.0, 0.45 * s), 0.5 * s, 0.55 * s, 0.2),
-            fill=_fill(sketch),
-            hide=True,
-        )
-    else:
-        sketch.shape(at + s * np.array([(-0.5, 0.1), (0.0, -1.0), (0.5, 0.1)]), fill=_fill(sketch))
-
-
-def flower(sketch: Sketch, at: Points, size: float) -> None:
-    """A stem, leaves and petals."""
+def fish(sketch: Sketch, at: Points, size: float) -> None:
+    """A body with a tail and an eye."""
     rng, s = sketch.rng, size * 0.4
-    sketch.line(
-        curves.bow(at, at + curves.vector(rng.normal(0, 0.05) * s, 0.5 * s), at + curves.vector(0.0, s))
-    )
-    sketch.line(
-        curves.bow(
-            at + curves.vector(0.0, 0.7 * s),
-            at + curves.vector(0.25 * s, 0.4 * s),
-            at + curves.vector(0.35 * s, 0.3 * s),
+    facing = float(rng.choice([-1.0, 1.0]))
+    sketch.shape(curves.arc(at, s * 0.8, s * rng.uniform(0.3, 0.55), count=26), fill=sketch.some_fill())
+    tail = at + s * np.array([(-0.7 * facing, 0.0), (-1.2 * facing, -0.4), (-1.2 * facing, 0.4)])
+    sketch.shape(curves.resample(curves.close(tail), 20)[:-1], fill=sketch.some_fill())
+    sketch.dot(at + s * np.array([0.45 * facing, -0.12]), s * 0.06)
+    if rng.random() < 0.5:
+        sketch.line(
+            curves.bow(
+                at + s * np.array([0.7 * facing, 0.1]),
+                at + s * np.array([0.55 * facing, 0.2]),
+                at + s * np.array([0.4 * facing, 0.15]),
+            )
         )
+
+
+def boat(sketch: Sketch, at: Points, size: float) -> None:
+    """A hull, a mast and a sail."""
+    rng, s = sketch.rng, size * 0.45
+    hull = at + s * np.array([(-0.9, 0.4), (0.9, 0.4), (0.6, 0.85), (-0.6, 0.85)])
+    sketch.shape(curves.resample(curves.close(hull), 30)[:-1], fill=sketch.some_fill())
+    sketch.line(
+        curves.polyline(at + s * np.array([0.0, 0.4]), at + s * np.array([rng.normal(0, 0.04), -0.9]))
     )
-    petals = int(rng.integers(4, 8))
-    fill = _fill(sketch)
-    for angle in np.linspace(0, 2 * np.pi, petals, endpoint=False):
-        d = np.array([np.cos(angle), np.sin(angle)])
-        sketch.shape(curves.arc(at + d * s * 0.28, s * 0.2, s * 0.13, tilt=float(angle), count=14), fill=fill)
-    sketch.shape(curves.arc(at, s * 0.12, s * 0.12, count=12))
+    sail = at + s * np.array([(0.08, -0.85), (0.75, 0.25), (0.08, 0.25)])
+    sketch.shape(curves.resample(curves.close(sail), 24)[:-1], fill=sketch.some_fill())
+
+
+def table(sketch: Sketch, at: Points, size: float) -> None:
+    """A board on legs, now and then with a back: a chair."""
+    rng, s = sketch.rng, size * 0.45
+    level, spread = rng.uniform(-0.3, 0.2), rng.uniform(0.5, 0.9)
+    sketch.line(curves.polyline(at + s * np.array([-spread, level]), at + s * np.array([spread, level])))
+    for x in (-0.85, 0.85):
+        top = at + s * np.array([x * spread, level])
+        sketch.line(curves.polyline(top, at + s * np.array([x * spread * rng.uniform(0.9, 1.1), 0.9])))
+    if rng.random() < 0.5:
+        sketch.line(curves.polyline(at + s * np.array([-spread, level]), at + s * np.array([-spread, -0.95])))
+
+
+def crossed_lines(sketch: Sketch, at: Points, size: float) -> None:
+    """A cross, an arrow, a kite's frame or a snowflake: lines through one point."""
+    rng, s = sketch.rng, size * 0.4
+    first, count = rng.uniform(0, np.pi), int(rng.integers(2, 5))
+    for angle in first + np.arange(count) * np.pi / count + rng.normal(0, 0.1, count):
+        d = s * rng.uniform(0.6, 1.2) * np.array([np.cos(angle), np.sin(angle)])
+        sketch.line(curves.polyline(at - d * rng.uniform(0.3, 1.0), at + d))
+        if rng.random() < 0.3:
+            for turn in (2.5, -2.5):
+                barb = 0.25 * s * np.array([np.cos(angle + turn), np.sin(angle + turn)])
+                sketch.line(curves.polyline(at + d, at + d + barb))
 
 
 def heart(sketch: Sketch, at: Points, size: float) -> None:
     """A heart."""
     u = np.linspace(0, 2 * np.pi, 30, endpoint=False)
     y = -(13 * np.cos(u) - 5 * np.cos(2 * u) - 2 * np.cos(3 * u)) / 16
-    sketch.shape(at + size * 0.3 * np.stack((np.sin(u) ** 3, y), axis=1), fill=_fill(sketch))
+    sketch.shape(at + size * 0.3 * np.stack((np.sin(u) ** 3, y), axis=1), fill=sketch.some_fill())
 
 
 def star(sketch: Sketch, at: Points, size: float) -> None:
@@ -111,7 +132,7 @@ def star(sketch: Sketch, at: Points, size: float) -> None:
         curves.resample(
             curves.close(at + np.stack((reach * np.cos(angle), reach * np.sin(angle)), axis=1)), 50
         )[:-1],
-        fill=_fill(sketch),
+        fill=sketch.some_fill(),
         steady=0.5,
     )
 
@@ -119,7 +140,7 @@ def star(sketch: Sketch, at: Points, size: float) -> None:
 def ball(sketch: Sketch, at: Points, size: float) -> None:
     """A circle, perhaps with bands."""
     r = size * sketch.rng.uniform(0.15, 0.35)
-    sketch.shape(curves.arc(at, r, r, count=26), fill=_fill(sketch))
+    sketch.shape(curves.arc(at, r, r, count=26), fill=sketch.some_fill())
     if sketch.rng.random() < 0.5:
         sketch.line(
             curves.bow(
@@ -137,7 +158,7 @@ def car(sketch: Sketch, at: Points, size: float) -> None:
         * np.array(
             [(-1, 0.2), (-0.6, 0.15), (-0.4, -0.3), (0.4, -0.3), (0.6, 0.1), (1, 0.2), (1, 0.5), (-1, 0.5)]
         ),
-        fill=_fill(sketch),
+        fill=sketch.some_fill(),
     )
     for x in (-0.5, 0.5):
         sketch.shape(curves.arc(at + s * np.array([x, 0.5]), s * 0.2, s * 0.2, count=18), hide=True)
@@ -147,7 +168,7 @@ def scribble(sketch: Sketch, at: Points, size: float) -> None:
     """A meaningless tangle."""
     rng = sketch.rng
     points = at + np.cumsum(rng.normal(0, size * 0.18, (int(rng.integers(4, 14)), 2)), axis=0)
-    sketch.line(curves.smooth(points, 2), colour=_fill(sketch))
+    sketch.line(curves.smooth(points, 2), colour=sketch.some_fill())
 
 
 def strokes(sketch: Sketch, at: Points, size: float) -> None:
@@ -174,27 +195,22 @@ def writing(sketch: Sketch, at: Points, size: float) -> None:
         x += width + height * 0.2
 
 
-def plant_pot(sketch: Sketch, at: Points, size: float) -> None:
-    """A pot with stalks."""
-    s = size * 0.35
-    sketch.shape(at + s * np.array([(-0.5, 0), (0.5, 0), (0.35, 0.8), (-0.35, 0.8)]), fill=_fill(sketch))
-    for lean in sketch.rng.normal(0, 0.5, int(sketch.rng.integers(2, 5))):
-        sketch.line(curves.bow(at, at + s * np.array([lean * 0.3, -0.5]), at + s * np.array([lean, -1.0])))
-
-
 def speech(sketch: Sketch, at: Points, size: float) -> None:
-    """A bubble with words."""
-    s = size * 0.45
-    sketch.shape(curves.arc(at, s, s * 0.5, count=30), hide=True)
+    """A bubble with words, or with nothing yet."""
+    rng, s = sketch.rng, size * 0.45
+    height, lean = rng.uniform(0.35, 0.75), float(rng.choice([-1.0, 1.0]))
+    sketch.shape(curves.arc(at, s, s * height, count=30), hide=True)
+    tip = at + s * np.array([-0.5 * lean, height + rng.uniform(0.25, 0.6)])
     sketch.line(
         curves.polyline(
-            at + s * np.array([-0.3, 0.47]), at + s * np.array([-0.5, 0.9]), at + s * np.array([0.0, 0.5])
+            at + s * np.array([-0.35 * lean, height * 0.93]), tip, at + s * np.array([0.0, height])
         )
     )
-    writing(sketch, at + s * np.array([0.1, 0.1]), size * 0.5)
+    for line in range(int(rng.integers(0, 4))):
+        writing(sketch, at + s * np.array([0.1, (line * 0.4 - 0.3) * height]), size * rng.uniform(0.35, 0.6))
 
 
 THINGS: tuple[Callable[[Sketch, Points, float], None], ...] = (
-    sun, cloud, house, tree, flower, heart, star, ball, car, scribble, strokes, writing, writing,
-    plant_pot, speech,
+    sun, cloud, house, house, tree, flower, tall_flower, bare_tree, heart, star, ball, car, fish, boat, table,
+    crossed_lines, scribble, strokes, writing, writing, plant_pot, speech,
 )  # fmt: skip
