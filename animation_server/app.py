@@ -8,6 +8,7 @@ from typing import IO
 from flask import Flask, Request
 
 from animation_server.api import animations, health
+from animation_server.api.access import register_access
 from animation_server.api.errors import register_error_handlers
 from animation_server.api.objects import objects_blueprint
 from animation_server.api.parts import Parts, attach
@@ -55,6 +56,7 @@ def create_app(settings: Settings | None = None, service: AnimationService | Non
     app.config["MAX_CONTENT_LENGTH"] = settings.max_image_bytes * 4 // 3 + FORM_BYTES
     attach(app, Parts(settings, service))
     register_request_log(app)
+    register_access(app, settings)
     register_error_handlers(app)
     app.register_blueprint(animations.blueprint)
     app.register_blueprint(health.blueprint)

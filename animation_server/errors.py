@@ -3,10 +3,13 @@
 AnimationError
 ├── InputError            the caller's mistake; carries a stable code and an HTTP status
 │   └── NoFigureError     a picture without a figure
+├── UnauthorizedError     no API key, or none that is valid
 ├── SettingsError         the operator's mistake, found at start
 ├── CapacityError         more was asked of the service than it can do now
+│   ├── RateLimitedError  more than this caller may ask for
 │   ├── OverloadedError   too many requests are waiting already
 │   └── DeadlineError     the request grew too old
+├── CancelledError        whoever asked has left, or cancelled the job
 └── DependencyError       a part the service leans on failed; worth trying again later
     ├── InferenceError         the models did not answer as they should
     │   ├── InferenceUnavailableError   down, starting, overloaded or failing
@@ -46,6 +49,13 @@ class NoFigureError(InputError):
         super().__init__(message, code="no_figure", status=422)
 
 
+class UnauthorizedError(AnimationError):
+    """An API key is asked for; none came, or none that is valid."""
+
+    code = "unauthorized"
+    status = 401
+
+
 class SettingsError(AnimationError):
     """The environment holds settings that cannot be used; the message lists all of them."""
 
@@ -60,6 +70,17 @@ class CapacityError(AnimationError):
     retry_after_s = 5
 
 
+class RateLimitedError(CapacityError):
+    """The caller asks more often than it may; it may ask again after `retry_after_s`."""
+
+    code = "rate_limited"
+    status = 429
+
+    def __init__(self, message: str, *, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class OverloadedError(CapacityError):
     """Too many requests are waiting already; this one was not begun."""
 
@@ -69,6 +90,13 @@ class DeadlineError(CapacityError):
 
     code = "deadline_exceeded"
     status = 504
+
+
+class CancelledError(AnimationError):
+    """Whoever asked for this work no longer waits for it. No client sees the status, but the log does."""
+
+    code = "cancelled"
+    status = 499
 
 
 class DependencyError(AnimationError):

@@ -47,8 +47,27 @@ class Settings:
     public_url: str = _setting("", "How clients reach this server; empty: `http://127.0.0.1:PORT`")
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "Least level logged")
 
-    inference: Literal["embedded", "torchserve"] = _setting(
-        "embedded", "Who runs the models: this process (ONNX Runtime), or TorchServe over HTTP"
+    api_keys_file: str = _setting(
+        "",
+        "File of hashed API keys, re-read when it changes; empty: whoever reaches the service may use it",
+    )
+    rate_limit: str = _setting(
+        "",
+        "How often one key, or without keys one address, may ask for work, e.g. `60/minute;1000/hour`; "
+        "empty: as often as it likes",
+    )
+    trusted_proxies: int = _setting(
+        0, "Proxies in front that append to X-Forwarded-For; with 0 it is not believed", minimum=0
+    )
+    redis_url: SecretStr = _setting(  # noqa: RUF009
+        SecretStr(""),
+        "Redis, `redis://[:PASSWORD@]HOST:PORT/0`, which all processes share; empty: each counts and queues "
+        "for itself",
+    )
+    metrics_open: bool = _setting(True, "Whether /metrics answers without an API key")
+
+    inference: Literal["embedded", "torchserve", "torchserve-grpc"] = _setting(
+        "embedded", "Who runs the models: this process (ONNX Runtime), or TorchServe over HTTP or gRPC"
     )
     inference_threads: int = _setting(
         0, "Threads of the embedded models; 0: as many as there are cores", minimum=0
