@@ -14,7 +14,8 @@ AnimationError
     ├── InferenceError         the models did not answer as they should
     │   ├── InferenceUnavailableError   down, starting, overloaded or failing
     │   └── InferenceTimeoutError       no answer in time
-    └── StorageError           objects could not be written or read
+    ├── StorageError           objects could not be written or read
+    └── JobsUnavailableError   jobs could not be handed in or read
 
 Anything else that surfaces is a bug.
 """
@@ -105,6 +106,8 @@ class DependencyError(AnimationError):
     code = "dependency_failed"
     status = 503
     retry_after_s = 5
+    public_message = "The models cannot answer just now. Try again later."
+    """Said to clients instead of the error's own text, which names addresses inside; that goes to the log."""
 
 
 class InferenceError(DependencyError):
@@ -124,9 +127,18 @@ class InferenceTimeoutError(InferenceError):
 
     code = "inference_timeout"
     status = 504
+    public_message = "The models did not answer in time. Try again later."
 
 
 class StorageError(DependencyError):
     """Objects could not be stored or read."""
 
     code = "storage_failed"
+    public_message = "The animations cannot be stored or read just now. Try again later."
+
+
+class JobsUnavailableError(DependencyError):
+    """Jobs could not be handed in or read: Redis does not answer."""
+
+    code = "jobs_unavailable"
+    public_message = "Jobs cannot be handed in or read just now. Try again later."

@@ -15,12 +15,6 @@ from animation_server.errors import AnimationError, CapacityError, DependencyErr
 
 log = logging.getLogger(__name__)
 
-_DEPENDENCY_MESSAGES = {
-    "inference_timeout": "The models did not answer in time. Try again later.",
-    "storage_failed": "The animations cannot be stored or read just now. Try again later.",
-}
-"""Said instead of the error's own text, which names addresses inside; that goes to the log."""
-
 
 def error_response(code: str, message: str, status: int, **more: Any) -> Response:
     """Build the answer for an error; `more` adds fields beside "error"."""
@@ -52,7 +46,7 @@ def _on_animation_error(exc: AnimationError) -> Response:
         log.warning(
             "dependency failed", extra={"code": exc.code, "reason": message, "request_id": request_id()}
         )
-        message = _DEPENDENCY_MESSAGES.get(exc.code, "The models cannot answer just now. Try again later.")
+        message = exc.public_message
     response = error_response(exc.code, message, exc.status)
     if isinstance(exc, CapacityError | DependencyError):
         response.headers["Retry-After"] = str(exc.retry_after_s)
