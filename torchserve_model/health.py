@@ -3,49 +3,42 @@
 python -m torchserve_model.health live|ready [--inference-port 8080] [--management-port 8081]
 python -m torchserve_model.health drain [--server-port 8000] [--longest-s 90]
 
-TorchServe listens on the loopback interface alone, where no orchestrator's HTTP probe reaches it. This needs
-nothing but the standard library, so that a probe costs a fraction of a second. Exit status 0 for yes; 1 for
-no, with the reason in one line on stderr.
+TorchServe listens on the loopback interface alone, where no orchestrator's HTTP probe reaches it. Exit status
+0 for yes; 1 for no, with the reason in one line on stderr.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
-import json
 import socket
 import sys
 import time
 from collections.abc import Sequence
 
-HOST = "127.0.0.1"
+from torchserve_model.management import HOST, TorchServeError, call, describe, model_names
+
 TIMEOUT_S = 4.0
 """Shorter than the probes' own timeout, so that a probe that fails says why."""
 
 
-class NotHealthyError(Exception):
-    """The answer is no; the message says what was expected and what came."""
-
-
 def check_live(inference_port: int) -> None:
-    """Raise NotHealthyError unless the inference address answers /ping with 200.
+    """Raise TorchServeError unless the inference address answers /ping with 200.
 
     TorchServe starts failed workers anew by itself and answers /ping with 200 meanwhile. It answers 500 once
     it has given up on them: then only a restart helps.
     """
-    _get(inference_port, "/ping")
+    call(inference_port, "GET", "/ping", TIMEOUT_S)
 
 
 def check_ready(management_port: int) -> None:
-    """Raise NotHealthyError unless every model has a worker that is READY. /ping is healthy before that."""
-    models = json.loads(_get(management_port, "/models"))["models"]
-    if not models:
-        raise NotHealthyError("expected at least one model, TorchServe has none")
-    for name in [model["modelName"] for model in models]:
-        (described,) = json.loads(_get(management_port, f"/models/{name}"))
-        states = [worker["status"] for worker in described["workers"]]
+    """Raise TorchServeError unless every model has a worker that is READY. /ping is healthy before that."""
+    names = model_names(management_port, TIMEOUT_S)
+    if not names:
+        raise TorchServeError("expected at least one model, TorchServe has none")
+    for name in names:
+        states = describe(management_port, name, TIMEOUT_S).workers
         if "READY" not in states:
-            raise NotHealthyError(f"{name}: expected a READY worker, came {states}")
+            raise TorchServeError(f"{name}: expected a READY worker, came {', '.join(states) or 'none'}")
 
 
 def wait_for_server_to_leave(server_port: int, longest_s: float) -> None:
@@ -57,22 +50,6 @@ def wait_for_server_to_leave(server_port: int, longest_s: float) -> None:
     deadline = time.monotonic() + longest_s
     while _listens(server_port) and time.monotonic() < deadline:
         time.sleep(0.5)
-
-
-def _get(port: int, path: str) -> bytes:
-    connection = http.client.HTTPConnection(HOST, port, timeout=TIMEOUT_S)
-    try:
-        connection.request("GET", path)
-        response = connection.getresponse()
-        body = response.read()
-    except (OSError, http.client.HTTPException) as exc:
-        raise NotHealthyError(f"{HOST}:{port}{path}: no answer: {exc}") from exc
-    finally:
-        connection.close()
-    if response.status != http.client.OK:
-        came = f"{response.status}: {body[:200].decode(errors='replace')}"
-        raise NotHealthyError(f"{HOST}:{port}{path}: expected 200, came {came}")
-    return body
 
 
 def _listens(port: int) -> bool:
@@ -97,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             check_ready(options.management_port)
         else:
             wait_for_server_to_leave(options.server_port, options.longest_s)
-    except NotHealthyError as exc:
+    except TorchServeError as exc:
         sys.stderr.write(f"{exc}\n")
         return 1
     return 0

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 MAX_BODY_BYTES = 20 * 1024 * 1024
 """Largest request and response; TorchServe's own limit of 6.5 MB is less than a photograph."""
@@ -43,7 +44,7 @@ LOG_CONFIG = """<?xml version="1.0" encoding="UTF-8"?>
 class ServeConfig:
     """How to serve.
 
-    store : folder with the archives; all of them are loaded.
+    store : folder with the archives; all of them are loaded. It may be read-only.
     run_dir : folder for what TorchServe writes: its configuration and the unpacked archives.
     inference_port, management_port, metrics_port, grpc_inference_port, grpc_management_port : on 127.0.0.1.
     workers : processes a model; each takes its share of the cores.
@@ -68,28 +69,32 @@ class ServeConfig:
     model_api: bool = False
     log_level: str = "warn"
 
+    @property
+    def model_store(self) -> Path:
+        """TorchServe's own store: where models may be registered, a folder that archives can be put into."""
+        return self.run_dir / "store" if self.model_api else self.store
+
 
 def properties(config: ServeConfig) -> dict[str, str]:
     """The content of TorchServe's config.properties."""
-    archives = sorted(config.store.glob("*.mar"))
+    archives = sorted(config.model_store.glob("*.mar"))
     if not archives:
         raise FileNotFoundError(
             f"{config.store}: want at least one .mar archive, found none; "
             "make them with python -m torchserve_model.archive"
         )
-    models = {}
+    models: dict[str, dict[str, Any]] = {}
     for archive in archives:
         name, version = read_manifest(archive)
-        models[name] = {
-            version: {
-                "defaultVersion": True,
-                "marName": archive.name,
-                "minWorkers": config.workers,
-                "maxWorkers": config.workers,
-                "batchSize": config.batch_size,
-                "maxBatchDelay": config.max_batch_delay_ms,
-                "responseTimeout": config.response_timeout_s,
-            }
+        versions = models.setdefault(name, {})
+        versions[version] = {
+            "defaultVersion": not versions,
+            "marName": archive.name,
+            "minWorkers": config.workers,
+            "maxWorkers": config.workers,
+            "batchSize": config.batch_size,
+            "maxBatchDelay": config.max_batch_delay_ms,
+            "responseTimeout": config.response_timeout_s,
         }
     return {
         "inference_address": f"http://127.0.0.1:{config.inference_port}",
@@ -99,7 +104,7 @@ def properties(config: ServeConfig) -> dict[str, str]:
         "grpc_management_address": "127.0.0.1",
         "grpc_inference_port": str(config.grpc_inference_port),
         "grpc_management_port": str(config.grpc_management_port),
-        "model_store": str(config.store.resolve()),
+        "model_store": str(config.model_store.resolve()),
         "load_models": ",".join(archive.name for archive in archives),
         "models": json.dumps(models),
         "default_response_timeout": str(config.response_timeout_s),
@@ -161,15 +166,22 @@ def command(config: ServeConfig, java: Path) -> list[str]:
         "-f",
         str(config.run_dir / "config.properties"),
         "-s",
-        str(config.store.resolve()),
+        str(config.model_store.resolve()),
         "-ncs",
     ]
 
 
 def prepare(config: ServeConfig) -> None:
-    """Write the run folder; what an earlier run left unpacked there is removed."""
+    """Write the run folder; what an earlier run left unpacked there is removed.
+
+    A store that an earlier run made there stays: models swapped in meanwhile outlive a crash.
+    """
     shutil.rmtree(config.run_dir / "tmp", ignore_errors=True)
     (config.run_dir / "tmp").mkdir(parents=True)
+    if config.model_api and not any(config.model_store.glob("*.mar")):
+        config.model_store.mkdir(exist_ok=True)
+        for archive in config.store.resolve().glob("*.mar"):
+            (config.model_store / archive.name).symlink_to(archive)
     lines = (f"{name}={value}\n" for name, value in properties(config).items())
     (config.run_dir / "config.properties").write_text("".join(lines))
     (config.run_dir / "log4j2.xml").write_text(LOG_CONFIG.replace("LEVEL", config.log_level.upper()))

@@ -1,0 +1,163 @@
+"""Models replaced under a real TorchServe while requests keep coming."""
+
+from __future__ import annotations
+
+import json
+import threading
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import requests
+
+from tests.parts.pod import MODEL_STORE
+from tests.parts.torchserve import MODELS, TorchServe, torchserve
+from torchserve_model.health import main as health
+from torchserve_model.predictor import MODELS_FILE, weights_version
+from torchserve_model.serve import MANIFEST
+from torchserve_model.swap import main as swap
+from torchserve_model.synthesis.sample import draw_crop
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.needs_torch,
+    pytest.mark.skipif(not any(MODEL_STORE.glob("*.mar")), reason="needs the model archives: make archives"),
+]
+
+DRAIN_S = "1"
+"""Requests here take tens of milliseconds."""
+
+
+def repack(archive: Path, out: Path, version: str, handler: str | None = None) -> Path:
+    """Write an archive's content under another version, and with another handler's code where it is given."""
+    path = out / f"{archive.stem}-{version}.mar"
+    with zipfile.ZipFile(archive) as source, zipfile.ZipFile(path, "w") as copy:
+        for info in source.infolist():
+            content = source.read(info)
+            if info.filename == MANIFEST:
+                manifest = json.loads(content)
+                manifest["model"]["modelVersion"] = version
+                content = json.dumps(manifest).encode()
+            elif info.filename == MODELS_FILE:
+                content = json.dumps({**json.loads(content), "version": version}).encode()
+            elif handler is not None and info.filename.endswith("_handler.py"):
+                content = handler.encode()
+            copy.writestr(info, content)
+    return path
+
+
+@pytest.fixture(scope="module", name="served")
+def _served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[TorchServe, Path]]:
+    """TorchServe with its model API on, and its model store."""
+    home = tmp_path_factory.mktemp("torchserve")
+    with torchserve(MODEL_STORE, home, "--model-api") as server:
+        yield server, home / "store"
+
+
+@pytest.fixture(name="management_port")
+def _management_port(served: tuple[TorchServe, Path]) -> str:
+    return served[0].management_url.rpartition(":")[2]
+
+
+@contextmanager
+def load(server: TorchServe) -> Iterator[list[list[tuple[int, str]]]]:
+    """Ask both models without a pause for the length of the block.
+
+    Yields a list a client, of the status and the pose model's version of every answer, in order.
+    """
+    image = cv2.cvtColor(draw_crop(np.random.default_rng([5, 5, 0]), 320).image, cv2.COLOR_RGB2BGR)
+    content = bytes(cv2.imencode(".png", image)[1])
+    answered: list[list[tuple[int, str]]] = [[] for _ in range(4)]
+    ending = threading.Event()
+
+    def ask(mine: list[tuple[int, str]]) -> None:
+        with requests.Session() as session:
+            while not ending.is_set():
+                for name in MODELS:
+                    url = f"{server.url}/predictions/{name}"
+                    answer = session.post(url, files={"data": content}, timeout=20)
+                    version = answer.json()[0].get("version", "") if answer.ok else answer.text
+                    mine.append((answer.status_code, version))
+
+    clients = [threading.Thread(target=ask, args=(mine,)) for mine in answered]
+    for client in clients:
+        client.start()
+    try:
+        yield answered
+    finally:
+        ending.set()
+        for client in clients:
+            client.join()
+
+
+def versions(server: TorchServe, name: str) -> list[str]:
+    """All registered versions of a model."""
+    described = requests.get(f"{server.management_url}/models/{name}/all", timeout=5).json()
+    return [model["modelVersion"] for model in described]
+
+
+def test_models_are_swapped_and_swapped_back_under_load(
+    served: tuple[TorchServe, Path], management_port: str, tmp_path: Path
+) -> None:
+    """No request fails; each client sees the old version, then only the new one; nothing old is left."""
+    server, store = served
+    old = weights_version()
+    new_archives = [str(repack(MODEL_STORE / f"{name}.mar", tmp_path, "next")) for name in MODELS]
+    old_archives = [str(MODEL_STORE / f"{name}.mar") for name in MODELS]
+    for archives, before, after in ((new_archives, old, "next"), (old_archives, "next", old)):
+        with load(server) as answered:
+            where = ["--store", str(store), "--management-port", management_port, "--drain-s", DRAIN_S]
+            assert swap([*archives, *where]) == 0
+        for mine in answered:
+            assert {status for status, _ in mine} == {200}
+            seen = [version for _, version in mine if version]
+            assert (seen[0], seen[-1]) == (before, after)
+            assert seen == sorted(seen, key=[before, after].index)
+        for name in MODELS:
+            assert versions(server, name) == [after]
+        assert sorted(path.name for path in store.iterdir()) == [f"{name}-{after}.mar" for name in MODELS]
+
+
+def test_a_version_that_does_not_start_changes_nothing(
+    served: tuple[TorchServe, Path],
+    management_port: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The swap fails with a reason, no request does, and neither version nor file of the failure stays."""
+    server, store = served
+    before = {name: versions(server, name) for name in MODELS}
+    files = sorted(store.iterdir())
+    sound = repack(MODEL_STORE / f"{MODELS[0]}.mar", tmp_path, "broken")
+    broken = repack(MODEL_STORE / f"{MODELS[1]}.mar", tmp_path, "broken", handler="raise SystemExit(1)\n")
+    with load(server) as answered:
+        where = ["--store", str(store), "--management-port", management_port, "--drain-s", DRAIN_S]
+        assert swap([str(sound), str(broken), *where]) == 1
+    assert MODELS[1] in capsys.readouterr().err
+    assert {status for mine in answered for status, _ in mine} == {200}
+    assert {name: versions(server, name) for name in MODELS} == before
+    assert sorted(store.iterdir()) == files
+
+
+def test_what_is_in_service_already_is_left_alone(
+    served: tuple[TorchServe, Path], management_port: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same version again is no change and no error."""
+    archives = [str(path) for path in served[1].glob("*.mar")]
+    assert swap([*archives, "--store", str(served[1]), "--management-port", management_port]) == 0
+    assert "already" in capsys.readouterr().out
+
+
+def test_probes_tell_a_ready_torchserve_from_none(
+    served: tuple[TorchServe, Path], management_port: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Alive and ready where it runs; neither where nothing listens, and the reason names the address."""
+    ports = ["--inference-port", served[0].url.rpartition(":")[2], "--management-port", management_port]
+    assert [health([question, *ports]) for question in ("live", "ready")] == [0, 0]
+    nowhere = ["--inference-port", "1", "--management-port", "1"]
+    assert [health([question, *nowhere]) for question in ("live", "ready")] == [1, 1]
+    assert capsys.readouterr().err.count("127.0.0.1:1/") == 2

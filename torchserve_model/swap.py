@@ -1,0 +1,173 @@
+"""Replaces the models of a running TorchServe without failing a request.
+
+python -m torchserve_model.swap ARCHIVE.mar... [--store /run/torchserve/store] [--management-port 8081]
+
+Registers the new versions beside the old ones, waits until they answer, makes them the ones that requests go
+to, lets the old ones finish what they are at, and removes them. When a new version does not come up, it is
+removed and the old one goes on as if nothing had been. TorchServe has to run with --model-api
+(torchserve_model.serve). Going back is the same command with the former archives.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+
+from torchserve_model.management import Model, TorchServeError, call, describe, model_path
+from torchserve_model.serve import read_manifest
+
+TIMEOUT_S = 10.0
+START_TIMEOUT_S = 180.0
+"""Longest wait for a new version's workers; on a GPU that nothing used yet they take half a minute."""
+POLL_S = 0.2
+
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One model's change.
+
+    archive : the new version's file. old : what requests go to now.
+    """
+
+    archive: Path
+    name: str
+    version: str
+    old: Model
+
+
+def plan(archives: Sequence[Path], management_port: int) -> list[Step]:
+    """Find out what has to change; archives that are in service already need nothing.
+
+    Raises TorchServeError where a model is not served at all, ValueError for a file that is no archive.
+    """
+    steps = []
+    for archive in archives:
+        name, version = read_manifest(archive)
+        old = describe(management_port, name, TIMEOUT_S)
+        if old.version != version:
+            steps.append(Step(archive, name, version, old))
+    return steps
+
+
+def swap(
+    steps: Sequence[Step], store: Path, management_port: int, drain_s: float | None, report: Report
+) -> None:
+    """Carry the steps out, all models together, so that they are of one version but for a moment.
+
+    store : TorchServe's model store, which has to be writable. drain_s : how long the old versions go on
+    once no request waits for them; None for the longest that TorchServe lets a request take.
+    Raises TorchServeError or OSError; requests then go to the old versions, as before.
+    """
+    try:
+        for step in steps:
+            report(f"{step.name}: starting {step.version} beside {step.old.version}")
+            _register(step, store, management_port)
+        for step in steps:
+            _make_default(step.name, step.version, management_port)
+            report(f"{step.name}: requests go to {step.version}")
+    except BaseException:
+        for step in steps:
+            _undo(step, store, management_port)
+        raise
+    _drain(steps, management_port, drain_s)
+    for step in steps:
+        call(management_port, "DELETE", model_path(step.name, step.old.version), TIMEOUT_S)
+        (store / step.old.archive).unlink(missing_ok=True)
+        report(f"{step.name}: {step.old.version} removed")
+
+
+def _register(step: Step, store: Path, port: int) -> None:
+    """Load a version beside the one in service and wait until all of its workers answer."""
+    placed = _placed(step, store)
+    partial = placed.with_suffix(".partial")
+    shutil.copyfile(step.archive, partial)
+    partial.replace(placed)
+    try:
+        call(
+            port, "POST", "/models", START_TIMEOUT_S,
+            url=placed.name, model_name=step.name, synchronous="true",
+            initial_workers=max(1, step.old.min_workers), batch_size=step.old.batch_size,
+            max_batch_delay=step.old.max_batch_delay_ms, response_timeout=step.old.response_timeout_s,
+        )  # fmt: skip
+    except TorchServeError as exc:
+        # A swap that was cut short left the version registered; it may be about to answer.
+        if exc.status != HTTPStatus.CONFLICT:
+            raise
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while not describe(port, step.name, TIMEOUT_S, step.version).ready:
+        if time.monotonic() > deadline:
+            raise TorchServeError(
+                f"{step.name}: workers of {step.version} not READY after {START_TIMEOUT_S:.0f} s"
+            )
+        time.sleep(POLL_S)
+
+
+def _make_default(name: str, version: str, port: int) -> None:
+    call(port, "PUT", f"{model_path(name, version)}/set-default", TIMEOUT_S)
+
+
+def _drain(steps: Sequence[Step], port: int, drain_s: float | None) -> None:
+    """Wait until no old version can have a request any more."""
+    # TorchServe says how many requests wait, not how many its workers are at: for these, time has to pass.
+    while any(describe(port, step.name, TIMEOUT_S, step.old.version).pending for step in steps):
+        time.sleep(POLL_S)
+    longest_s = max((step.old.response_timeout_s for step in steps), default=0)
+    time.sleep(longest_s if drain_s is None else drain_s)
+
+
+def _undo(step: Step, store: Path, port: int) -> None:
+    """Send requests to the old version again and remove the new one, as far as they got."""
+    try:
+        _make_default(step.name, step.old.version, port)
+        call(port, "DELETE", model_path(step.name, step.version), TIMEOUT_S)
+    except TorchServeError as exc:
+        # Not registered: there is nothing to remove. What else goes wrong here must not hide the first error.
+        if exc.status != HTTPStatus.NOT_FOUND:
+            sys.stderr.write(f"{step.name}: while going back: {exc}\n")
+    _placed(step, store).unlink(missing_ok=True)
+
+
+def _placed(step: Step, store: Path) -> Path:
+    return store / f"{step.name}-{step.version}.mar"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m torchserve_model.swap", description=__doc__)
+    parser.add_argument("archives", nargs="+", type=Path, metavar="ARCHIVE.mar")
+    parser.add_argument(
+        "--store", type=Path, default=Path("/run/torchserve/store"), help="TorchServe's model store"
+    )
+    parser.add_argument("--management-port", type=int, default=8081)
+    parser.add_argument(
+        "--drain-s",
+        type=float,
+        help="how long the old versions go on; default: the longest a request may take",
+    )
+    options = parser.parse_args(argv)
+    try:
+        steps = plan(options.archives, options.management_port)
+        swap(steps, options.store, options.management_port, options.drain_s, _say)
+    except (TorchServeError, OSError, ValueError) as exc:
+        sys.stderr.write(f"{exc}\n")
+        return 1
+    if not steps:
+        _say("in service already")
+    return 0
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
