@@ -10,7 +10,7 @@ COMPILE = $(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emi
           --no-emit-find-links --no-header --annotation-style=line
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pod test test-fast lint format bench-models bench-render bench-request lock archives models clean
+.PHONY: help demo pod test test-fast lint format bench-models bench-render bench-request protos lock archives models clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ models: $(VENV)/.dev ## train the networks from nothing as the weights here were
 	$(TRAIN) pose --steps 1400 --small-part 0.4 --learning-rate 0.0012 --seed 2 \
 	  --start-from models/pose-2/checkpoint.pt --out models/pose-3
 	$(BIN)/python -m torchserve_model.export --detector models/detector-3/checkpoint.pt --pose models/pose-3/checkpoint.pt
+
+protos: $(VENV)/.dev ## compile the messages that pass between the server and TorchServe
+	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. animation_server/inference/torchserve_wire.proto
 
 lock: $(VENV)/.dev ## refresh the pinned dependencies in requirements/
 	$(COMPILE) --upgrade --extra model --extra dev --output-file requirements/dev.txt pyproject.toml

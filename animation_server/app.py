@@ -91,6 +91,7 @@ def make_inference_client(settings: Settings, executor: Executor) -> InferenceCl
 
     address = TorchServeAddress(
         url=settings.torchserve_url.rstrip("/"),
+        grpc_address=settings.torchserve_grpc_address if settings.inference == "torchserve-grpc" else "",
         management_url=settings.torchserve_management_url.rstrip("/"),
         models_version=settings.models_version,
         connect_timeout_s=settings.torchserve_connect_timeout_s,

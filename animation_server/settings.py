@@ -73,6 +73,9 @@ class Settings:
         0, "Threads of the embedded models; 0: as many as there are cores", minimum=0
     )
     torchserve_url: str = _setting("http://127.0.0.1:8080", "TorchServe's inference address")
+    torchserve_grpc_address: str = _setting(
+        "127.0.0.1:7070", "TorchServe's inference address over gRPC, host:port"
+    )
     torchserve_management_url: str = _setting(
         "",
         "TorchServe's management address, where it can be reached: readiness then asks for the models' "

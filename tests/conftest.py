@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 
 import pytest
+
+from tests.parts.pod import MODEL_STORE
+from tests.parts.torchserve import TorchServe, torchserve
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the slow tests last, so that plain mistakes show within seconds."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+@pytest.fixture(scope="session", name="torchserve")
+def _torchserve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TorchServe]:
+    """The real TorchServe with our archives, one for all tests that leave it as it was."""
+    if not any(MODEL_STORE.glob("*.mar")):
+        pytest.skip("needs the model archives: make archives")
+    with torchserve(MODEL_STORE, tmp_path_factory.mktemp("torchserve")) as running:
+        yield running
 
 
 @pytest.fixture(autouse=True)

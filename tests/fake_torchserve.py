@@ -74,24 +74,30 @@ def _app(fake: FakeTorchServe, models: InferenceClient) -> Flask:
         workers = [{"id": "9000", "status": fake.worker_status}]
         return _json([{"modelName": name, "modelVersion": fake.model_version, "workers": workers}])
 
-    @app.post("/predictions/drawn_humanoid_detector")
-    def detect() -> Response:
-        found = models.detect(_image())
-        return _json([{"class_name": "drawn_humanoid", "bbox": d.bbox_xyxy, "score": d.score} for d in found])
-
-    @app.post("/predictions/drawn_humanoid_pose_estimator")
-    def estimate_pose() -> Response:
-        pose = models.estimate_pose(_image())
-        answer: dict[str, Any] = {"keypoints": pose.keypoints.tolist()}
-        if pose.mask is not None:
-            answer["mask"] = encode(pose.mask)
-        return _json([answer])
+    @app.post("/predictions/<model>")
+    def predict(model: str) -> Response:
+        return _json(answer_to(models, model, read_image(request.files["data"].read())))
 
     return app
 
 
-def _image() -> NDArray[np.uint8]:
-    with Image.open(BytesIO(request.files["data"].read())) as image:
+def answer_to(models: InferenceClient, model: str, image: NDArray[np.uint8]) -> list[dict[str, Any]]:
+    """Answer as the named model does."""
+    if model == "drawn_humanoid_detector":
+        return [
+            {"class_name": "drawn_humanoid", "bbox": d.bbox_xyxy, "score": d.score}
+            for d in models.detect(image)
+        ]
+    pose = models.estimate_pose(image)
+    answer: dict[str, Any] = {"keypoints": pose.keypoints.tolist()}
+    if pose.mask is not None:
+        answer["mask"] = encode(pose.mask)
+    return [answer]
+
+
+def read_image(content: bytes) -> NDArray[np.uint8]:
+    """Decode an image file to (H, W, 3) uint8 RGB."""
+    with Image.open(BytesIO(content)) as image:
         return np.asarray(image.convert("RGB"))
 
 

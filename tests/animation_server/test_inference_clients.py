@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +22,7 @@ from animation_server.inference.contract import InferenceClient
 from animation_server.inference.embedded import EmbeddedClient
 from animation_server.inference.torchserve import TorchServeAddress, TorchServeClient
 from tests.fake_torchserve import FakeTorchServe, fake_torchserve
+from tests.fake_torchserve_grpc import fake_torchserve_grpc
 from tests.fakes import FigureClient
 from tests.figures import draw_figure
 
@@ -33,16 +37,25 @@ def embedded() -> Iterator[EmbeddedClient]:
     client.close()
 
 
-@pytest.fixture(params=["embedded", "torchserve"])
+@pytest.fixture(scope="module", params=["embedded", "torchserve", "torchserve-grpc"])
 def client(request: pytest.FixtureRequest, embedded: EmbeddedClient) -> Iterator[InferenceClient]:
     """Each client in turn; TorchServe answers with what the embedded models say."""
     if request.param == "embedded":
         yield embedded
-        return
-    with fake_torchserve(embedded) as fake:
-        torchserve = TorchServeClient(TorchServeAddress(fake.url))
-        yield torchserve
-        torchserve.close()
+    elif request.param == "torchserve":
+        with fake_torchserve(embedded) as fake, closing(over_http(fake)) as http:
+            yield http
+    else:
+        with fake_torchserve_grpc(embedded) as fake, closing(over_grpc(fake)) as grpc:
+            yield grpc
+
+
+def over_http(fake: FakeTorchServe, **address: Any) -> TorchServeClient:
+    return TorchServeClient(TorchServeAddress(fake.url, **address))
+
+
+def over_grpc(fake: FakeTorchServe, **address: Any) -> TorchServeClient:
+    return TorchServeClient(TorchServeAddress("http://nowhere.invalid", grpc_address=fake.url, **address))
 
 
 class TestContract:
@@ -114,17 +127,13 @@ class TestContract:
         assert client.version() == client.version()
 
 
-def test_both_clients_see_the_same_pixels(embedded: EmbeddedClient) -> None:
-    """Over HTTP the answers are those of the models in process: nothing is lost on the way."""
+def test_all_clients_see_the_same_pixels(client: InferenceClient, embedded: EmbeddedClient) -> None:
+    """However they travel, the answers are those of the models in process: nothing is lost on the way."""
     image = draw_figure().rgb
-    with fake_torchserve(embedded) as fake:
-        client = TorchServeClient(TorchServeAddress(fake.url))
-        ours, theirs = client.detect(image), embedded.detect(image)
-        np.testing.assert_allclose(ours[0].bbox_xyxy, theirs[0].bbox_xyxy, atol=1e-3)
-        our_pose, their_pose = client.estimate_pose(image), embedded.estimate_pose(image)
-        np.testing.assert_allclose(our_pose.keypoints, their_pose.keypoints, atol=1e-3)
-        np.testing.assert_array_equal(our_pose.mask, their_pose.mask)
-        client.close()
+    assert client.detect(image) == embedded.detect(image)
+    ours, theirs = client.estimate_pose(image), embedded.estimate_pose(image)
+    np.testing.assert_array_equal(ours.keypoints, theirs.keypoints)
+    np.testing.assert_array_equal(ours.mask, theirs.mask)
 
 
 def test_embedded_models_that_cannot_be_loaded(tmp_path: object) -> None:
@@ -277,3 +286,79 @@ def test_version_by_the_settings(fake: FakeTorchServe) -> None:
     assert named.version() == "mine"
     assert TorchServeClient(TorchServeAddress(fake.url)).version() == "torchserve"
     assert fake.requests == []
+
+
+@pytest.fixture
+def fake_grpc() -> Iterator[FakeTorchServe]:
+    with fake_torchserve_grpc(FigureClient()) as server:
+        yield server
+
+
+@pytest.fixture
+def grpc_client(fake_grpc: FakeTorchServe) -> Iterator[TorchServeClient]:
+    with closing(over_grpc(fake_grpc, read_timeout_s=0.5)) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "error"),
+    [
+        ("slow", InferenceTimeoutError),
+        ("INTERNAL", InferenceUnavailableError),
+        ("RESOURCE_EXHAUSTED", InferenceUnavailableError),
+        ("INVALID_ARGUMENT", InferenceError),
+        ('{"code": 400, "type": "BadImage", "message": "none"}', InferenceError),
+        ('{"code": 503, "message": "worker died"}', InferenceUnavailableError),
+        ("<html>rubbish</html>", InferenceError),
+        ('{"rubbish": 200}', InferenceError),
+        ('[{"bbox": [1, 2, 3], "score": 0.5}]', InferenceError),
+    ],
+)
+def test_maps_failures_over_grpc_and_heals(
+    grpc_client: TorchServeClient, fake_grpc: FakeTorchServe, behaviour: str, error: type[InferenceError]
+) -> None:
+    """As over HTTP, where a handler's status stands in the answer's body; the next call works again."""
+    fake_grpc.behaviours = [behaviour]
+    with pytest.raises(InferenceError) as caught:
+        grpc_client.detect(IMAGE)
+    assert type(caught.value) is error
+    assert fake_grpc.requests == ["drawn_humanoid_detector"]
+    assert grpc_client.detect(IMAGE)
+
+
+def test_asks_again_once_over_grpc(grpc_client: TorchServeClient, fake_grpc: FakeTorchServe) -> None:
+    """One lost call is asked again; two are an unavailable TorchServe."""
+    fake_grpc.behaviours = ["UNAVAILABLE"]
+    assert grpc_client.detect(IMAGE)
+    fake_grpc.requests.clear()
+    fake_grpc.behaviours = ["UNAVAILABLE"] * 3
+    with pytest.raises(InferenceUnavailableError):
+        grpc_client.detect(IMAGE)
+    assert len(fake_grpc.requests) == 2
+
+
+def test_pings_over_grpc(grpc_client: TorchServeClient, fake_grpc: FakeTorchServe) -> None:
+    """The inference port need be the only one that can be reached."""
+    grpc_client.check()
+    assert fake_grpc.requests == ["ping"]
+
+
+def test_nobody_listens_for_grpc() -> None:
+    """A TorchServe that is down is unavailable, for predictions and for the check."""
+    with fake_torchserve_grpc(FigureClient()) as fake:
+        pass
+    with closing(over_grpc(fake)) as client:
+        for call in (lambda: client.detect(IMAGE), client.check):
+            with pytest.raises(InferenceUnavailableError):
+                call()
+
+
+def test_the_messages_are_compiled(tmp_path: Path) -> None:
+    """What is in the tree is what the compiler makes of the .proto beside it: run `make protos`."""
+    protoc = pytest.importorskip("grpc_tools.protoc", reason="needs grpcio-tools")
+    root = Path(__file__).parents[2]
+    proto = "animation_server/inference/torchserve_wire.proto"
+    assert protoc.main(["", f"-I{root}", f"--python_out={tmp_path}", f"--pyi_out={tmp_path}", proto]) == 0
+    for name in ("torchserve_wire_pb2.py", "torchserve_wire_pb2.pyi"):
+        place = Path(proto).parent / name
+        assert (tmp_path / place).read_text() == (root / place).read_text()

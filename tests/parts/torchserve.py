@@ -23,6 +23,7 @@ class TorchServe:
 
     url: str
     management_url: str
+    grpc_address: str
     process: Popen[bytes]
 
 
@@ -45,7 +46,12 @@ def torchserve(
     ]  # fmt: skip
     log = home / "torchserve.log"
     with running("torchserve", command, log, grace_s=30) as process:
-        server = TorchServe(f"http://127.0.0.1:{inference}", f"http://127.0.0.1:{management}", process)
+        server = TorchServe(
+            f"http://127.0.0.1:{inference}",
+            f"http://127.0.0.1:{management}",
+            f"127.0.0.1:{grpc}",
+            process,
+        )
         wait_until(
             lambda: all(_ready(server, model) for model in MODELS),
             "torchserve",

@@ -1,0 +1,132 @@
+"""gRPC to TorchServe's inference service."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+import grpc
+import grpc.experimental.gevent
+from pydantic import BaseModel, ValidationError
+
+from animation_server.concurrency import call_directly, is_patched
+from animation_server.errors import InferenceError, InferenceTimeoutError, InferenceUnavailableError
+from animation_server.inference.answers import refusal
+from animation_server.inference.torchserve_wire_pb2 import PredictionAnswer, PredictionRequest
+
+SERVICE = "/org.pytorch.serve.grpc.inference.InferenceAPIsService"
+MAX_MESSAGE_BYTES = 20 * 1024 * 1024
+"""As much as `torchserve_model.serve` lets through; gRPC's own limit of 4 MB is less than a sheet."""
+RECONNECT_S = 1.0
+"""Longest pause between attempts to connect; gRPC's own two minutes would outlast TorchServe's return."""
+CALLS_AT_ONCE = 64
+"""Under gevent each call under way waits in one of the hub's threads, which look host names up too."""
+
+RETRY_ONCE = {
+    "methodConfig": [
+        {
+            "name": [{}],
+            "retryPolicy": {
+                "maxAttempts": 2,
+                "initialBackoff": "0.05s",
+                "maxBackoff": "0.05s",
+                "backoffMultiplier": 1,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ]
+}
+"""Predictions change nothing, so one whose connection was lost is asked again."""
+
+
+class _HandlerError(BaseModel):
+    code: int
+    message: str = ""
+
+
+class GrpcTransport:
+    """Predictions over gRPC; implements torchserve.Transport.
+
+    address : host:port. connect_timeout_s : after which a connection that is being made counts as failed.
+    run_io : runs the network call in the hub's thread; see concurrency.Executor.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        connect_timeout_s: float,
+        run_io: Callable[[Callable[[], Any]], Any] = call_directly,
+    ) -> None:
+        if is_patched():
+            _wait_in_greenlets()
+        self._address = address
+        self._run_io = run_io
+        self._channel = grpc.insecure_channel(
+            address,
+            options=[
+                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+                ("grpc.min_reconnect_backoff_ms", round(connect_timeout_s * 1000)),
+                ("grpc.initial_reconnect_backoff_ms", round(RECONNECT_S * 200)),
+                ("grpc.max_reconnect_backoff_ms", round(RECONNECT_S * 1000)),
+                ("grpc.service_config", json.dumps(RETRY_ONCE)),
+                # TorchServe stands beside us; a proxy meant for the world must not come between.
+                ("grpc.enable_http_proxy", 0),
+            ],
+        )
+        self._predictions = self._channel.unary_unary(
+            f"{SERVICE}/Predictions",
+            request_serializer=PredictionRequest.SerializeToString,
+            response_deserializer=PredictionAnswer.FromString,
+        )
+        # An empty message in, and what comes back is not read: no types of their own.
+        self._ping = self._channel.unary_unary(f"{SERVICE}/Ping")
+
+    def predict(self, model: str, png: bytes, timeout_s: float) -> bytes:
+        """See Transport."""
+        request = PredictionRequest(model_name=model, input={"data": png})
+        body: bytes = self._call(self._predictions, request, timeout_s).prediction
+        self._raise_refusal(model, body)
+        return body
+
+    def ping(self, timeout_s: float) -> None:
+        """See Transport."""
+        self._call(self._ping, b"", timeout_s)
+
+    def close(self) -> None:
+        """See Transport."""
+        self._run_io(self._channel.close)
+
+    def _call(self, method: Callable[..., Any], request: Any, timeout_s: float) -> Any:
+        try:
+            return self._run_io(lambda: method(request, timeout=timeout_s))
+        except grpc.RpcError as exc:
+            code, details = exc.code(), str(exc.details())[:200]
+            if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise InferenceTimeoutError(f"{self._address}: no answer within {timeout_s} s") from exc
+            message = f"{self._address}: expected status OK, came {code.name}: {details}"
+            if code is grpc.StatusCode.INVALID_ARGUMENT:
+                raise InferenceError(message) from exc
+            # TorchServe says INTERNAL where over HTTP it says 404, 500, 503 or 507.
+            raise InferenceUnavailableError(message) from exc
+
+    def _raise_refusal(self, model: str, body: bytes) -> None:
+        """Raise the error a handler answered with: over gRPC its status stands in the body alone."""
+        if not body.startswith(b"{"):
+            return
+        try:
+            error = _HandlerError.model_validate_json(body)
+        except ValidationError:
+            return
+        raise refusal(f"{self._address} {model}", error.code, error.message)
+
+
+@functools.cache
+def _wait_in_greenlets() -> None:
+    """Let calls wait without holding gevent's hub; once a process, before the first channel is made."""
+    grpc.experimental.gevent.init_gevent()
+    threads = gevent.get_hub().threadpool
+    threads.maxsize = max(threads.maxsize, CALLS_AT_ONCE)
