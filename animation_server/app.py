@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from io import BytesIO
 from typing import IO
 
@@ -10,6 +11,7 @@ from flask import Flask, Request
 from animation_server.api import animations, health
 from animation_server.api.access import register_access
 from animation_server.api.errors import register_error_handlers
+from animation_server.api.metrics import register_metrics
 from animation_server.api.objects import objects_blueprint
 from animation_server.api.parts import Parts, attach
 from animation_server.api.request_log import register_request_log
@@ -17,6 +19,7 @@ from animation_server.concurrency import Executor, make_executor
 from animation_server.drawing import DecodeLimits
 from animation_server.errors import SettingsError
 from animation_server.inference.contract import InferenceClient
+from animation_server.metrics import Metrics
 from animation_server.pipeline import AnimationService, PipelineLimits
 from animation_server.settings import Settings
 from animation_server.storage import ObjectStore
@@ -56,6 +59,9 @@ def create_app(settings: Settings | None = None, service: AnimationService | Non
     app.config["MAX_CONTENT_LENGTH"] = settings.max_image_bytes * 4 // 3 + FORM_BYTES
     attach(app, Parts(settings, service))
     register_request_log(app)
+    metrics = Metrics(settings.max_queue)
+    metrics.runs(version("drawing-animation"), service.renderer.version)
+    register_metrics(app, metrics)
     register_access(app, settings)
     register_error_handlers(app)
     app.register_blueprint(animations.blueprint)

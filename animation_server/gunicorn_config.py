@@ -14,6 +14,8 @@ from gevent import monkey  # isort: skip
 monkey.patch_all()
 
 import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,10 @@ loglevel = _settings.log_level
 logconfig_dict = logging_config(_settings.log_level)
 control_socket_disable = True
 
+# Set here, in the master, before the workers import prometheus_client: see animation_server.metrics.
+_metrics_directory = tempfile.mkdtemp(prefix="animation-metrics-", dir=worker_tmp_dir)
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_directory
+
 
 def post_worker_init(worker: Any) -> None:
     """Warm up beside the first requests; /readyz says when it is done."""
@@ -56,3 +62,15 @@ def worker_exit(_server: Any, worker: Any) -> None:
 
     if worker.app.callable is not None:
         parts_of(worker.app.callable).service.close()
+
+
+def child_exit(_server: Any, worker: Any) -> None:
+    """Take a worker that has ended, however it did, out of the sums of what goes on."""
+    from animation_server.metrics import mark_dead
+
+    mark_dead(worker.pid)
+
+
+def on_exit(_server: Any) -> None:
+    """Remove the numbers with the server that they are of."""
+    shutil.rmtree(_metrics_directory, ignore_errors=True)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from animation_server.api.parts import current_parts
-from animation_server.api.request_log import request_id
+from animation_server.api.request_log import note, request_id
 from animation_server.errors import AnimationError, CapacityError, DependencyError, InputError
 
 log = logging.getLogger(__name__)
@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 def error_response(code: str, message: str, status: int, **more: Any) -> Response:
     """Build the answer for an error; `more` adds fields beside "error"."""
+    note(error=code)
     error = {"code": code, "message": message, "request_id": request_id()}
     response = jsonify({"ok": False, "error": error, **more})
     response.status_code = status
@@ -44,7 +45,7 @@ def _on_animation_error(exc: AnimationError) -> Response:
     message = str(exc)
     if isinstance(exc, DependencyError):
         log.warning(
-            "dependency failed", extra={"code": exc.code, "reason": message, "request_id": request_id()}
+            "dependency failed", extra={"code": exc.code, "reason": message}
         )
         message = exc.public_message
     response = error_response(exc.code, message, exc.status)

@@ -1,0 +1,41 @@
+"""`GET /metrics`: the service in numbers, and the hooks that count its answers."""
+
+from __future__ import annotations
+
+import time
+
+from flask import Flask, Response, g, request
+
+from animation_server.api.request_log import noted
+from animation_server.metrics import CONTENT_TYPE, Metrics
+
+NO_ROUTE = "none"
+"""The route of requests that match none."""
+
+
+def register_metrics(app: Flask, metrics: Metrics) -> None:
+    """Count and time every answer of an app, and serve the numbers."""
+
+    @app.before_request
+    def begin() -> None:
+        g.metrics_started = time.perf_counter()
+        metrics.request_began()
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        route = request.url_rule.rule if request.url_rule else NO_ROUTE
+        seconds = time.perf_counter() - g.metrics_started
+        metrics.answered(request.method, route, response.status_code, seconds)
+        if code := noted("error"):
+            metrics.erred(str(code))
+        return response
+
+    @app.teardown_request
+    def end(_: BaseException | None) -> None:
+        if "metrics_started" in g:
+            metrics.request_ended()
+
+    @app.get("/metrics")
+    def get_metrics() -> Response:
+        """Answer with the numbers of all processes in Prometheus' text format."""
+        return Response(metrics.exposition(), content_type=CONTENT_TYPE)

@@ -1,0 +1,80 @@
+"""What the parts tell whoever watches the service. Nothing depends on being watched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Dependency = Literal["torchserve", "s3", "redis"]
+
+Source = Literal["stored", "shared", "rendered"]
+"""Where an animation came from: made before, made for an equal request at the same time, or for this one."""
+
+STAGES = ("decode", "detect", "pose", "mask", "retarget", "deform", "draw", "encode", "store")
+"""Where the time of a request goes, in the order in which a drawing passes."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call to a dependency, retries included.
+
+    operation : what was asked for, from a small set. seconds : until the answer or the failure.
+    failure : the error's code, empty where it succeeded. retries : attempts beyond the first.
+    """
+
+    dependency: Dependency
+    operation: str
+    seconds: float
+    failure: str = ""
+    retries: int = 0
+
+
+CallObserver = Callable[[Call], None]
+
+
+def ignore_call(_: Call) -> None:
+    """Let a call pass unseen."""
+
+
+class Observer(Protocol):
+    """Is told of what happens, from any thread. Its methods are quick and raise nothing."""
+
+    def worked(self, stages_s: Mapping[str, float]) -> None:
+        """Note the work that a request made, answered or not: seconds by stage, over all its threads."""
+        ...
+
+    def queued(self, change: int) -> None:
+        """Note that a request took a place among those worked on or waiting (1), or left it (-1)."""
+        ...
+
+    def delivered(self, source: Source, count: int) -> None:
+        """Note how many animations of a request came from where."""
+        ...
+
+    def annotated(self, models: str, outcome: Literal["figure", "no_figure"]) -> None:
+        """Note what this version of the models made of a drawing."""
+        ...
+
+    def called(self, call: Call) -> None:
+        """Note a call to a dependency."""
+        ...
+
+
+class Unwatched:
+    """Ignores everything; implements Observer."""
+
+    def worked(self, stages_s: Mapping[str, float]) -> None:
+        """See Observer."""
+
+    def queued(self, change: int) -> None:
+        """See Observer."""
+
+    def delivered(self, source: Source, count: int) -> None:
+        """See Observer."""
+
+    def annotated(self, models: str, outcome: Literal["figure", "no_figure"]) -> None:
+        """See Observer."""
+
+    def called(self, call: Call) -> None:
+        """See Observer."""
