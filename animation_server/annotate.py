@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from animation_server.character import HUMANOID_PARENTS, Character, humanoid_skeleton
 from animation_server.drawing import Drawing
 from animation_server.errors import NoFigureError
-from animation_server.inference.contract import COCO_KEYPOINTS, Detection, InferenceClient, Pose
+from animation_server.inference.contract import COCO_KEYPOINTS, Detection, Models, Pose
 from animation_server.segment import segment
+from animation_server.stages import stage
 
 COCO_NAME = {"wrist": "hand", "ankle": "foot"}
 KEYPOINT_NAMES = tuple(
@@ -98,27 +99,25 @@ class _Crop:
     offset: NDArray[np.float64]
 
 
-def annotate(drawing: Drawing, client: InferenceClient) -> Annotation:
+def annotate(drawing: Drawing, models: Models) -> Annotation:
     """Annotate the most certain figure of a drawing.
 
     Raises NoFigureError where the models see none, InferenceError where they cannot answer.
     """
-    return next(_annotate_each(drawing, find_figures(drawing, client)[:MOST_TRIES], client))
+    return next(_annotate_each(drawing, find_figures(drawing, models)[:MOST_TRIES], models))
 
 
-def annotate_all(drawing: Drawing, client: InferenceClient) -> list[Annotation]:
+def annotate_all(drawing: Drawing, models: Models) -> list[Annotation]:
     """Annotate every figure of a drawing, the most certain first; raises as `annotate` does."""
-    return list(_annotate_each(drawing, find_figures(drawing, client), client))
+    return list(_annotate_each(drawing, find_figures(drawing, models), models))
 
 
-def _annotate_each(
-    drawing: Drawing, detections: Sequence[Detection], client: InferenceClient
-) -> Iterator[Annotation]:
+def _annotate_each(drawing: Drawing, detections: Sequence[Detection], models: Models) -> Iterator[Annotation]:
     """Annotate what the pose network, too, takes for a figure; raises NoFigureError where that is nothing."""
     found = 0
     for detection in detections:
         try:
-            yield annotate_figure(drawing, detection, client)
+            yield annotate_figure(drawing, detection, models)
             found += 1
         except NoFigureError:
             continue
@@ -126,7 +125,7 @@ def _annotate_each(
         raise NoFigureError(_NO_FIGURE)
 
 
-def find_figures(drawing: Drawing, client: InferenceClient) -> list[Detection]:
+def find_figures(drawing: Drawing, models: Models) -> list[Detection]:
     """Find every figure of a drawing, best first, boxes in working pixels; raises NoFigureError when none."""
     height, width = drawing.rgb.shape[:2]
     shrink = min(1.0, DETECT_SIDE / max(height, width))
@@ -134,7 +133,9 @@ def find_figures(drawing: Drawing, client: InferenceClient) -> list[Detection]:
     small = cv2.resize(drawing.rgb, size, interpolation=cv2.INTER_AREA) if shrink < 1 else drawing.rgb
     to_working = np.array([width / size[0], height / size[1]] * 2)
     detections = []
-    for found in client.detect(small.astype(np.uint8)):
+    with stage("detect"):
+        answers = models.detect(small.astype(np.uint8))
+    for found in answers:
         left, top, right, bottom = (np.array(found.bbox_xyxy) * to_working).tolist()
         box = max(left, 0.0), max(top, 0.0), min(right, width), min(bottom, height)
         if box[2] - box[0] >= 1 and box[3] - box[1] >= 1:
@@ -144,7 +145,7 @@ def find_figures(drawing: Drawing, client: InferenceClient) -> list[Detection]:
     return detections
 
 
-def annotate_figure(drawing: Drawing, detection: Detection, client: InferenceClient) -> Annotation:
+def annotate_figure(drawing: Drawing, detection: Detection, models: Models) -> Annotation:
     """Locate the joints of one detected figure and cut it out.
 
     detection : box in working pixels, as find_figures gives it.
@@ -153,17 +154,27 @@ def annotate_figure(drawing: Drawing, detection: Detection, client: InferenceCli
     """
     box = np.array(detection.bbox_xyxy)
     crop = _cut(drawing.rgb, _grow(box, CROP_MARGIN))
-    pose = client.estimate_pose(crop.rgb)
+    pose = _ask_pose(crop, models)
     if detection.score * _confidence(pose) < LEAST_CERTAINTY:
         raise NoFigureError(_NO_FIGURE)
-    mask = segment(crop.rgb, pose.mask, _bones(pose))
+    mask = _segment(crop, pose)
     if (cut_sides := _sides_cut(mask, crop, drawing)).any():
         # the figure runs out of its box: look once more with paper added where it does
         side = max(box[2:] - box[:2])
         crop = _cut(drawing.rgb, _grow(box, CROP_MARGIN) + cut_sides * np.array([-1, -1, 1, 1]) * 0.15 * side)
-        pose = client.estimate_pose(crop.rgb)
-        mask = segment(crop.rgb, pose.mask, _bones(pose))
+        pose = _ask_pose(crop, models)
+        mask = _segment(crop, pose)
     return _assemble(drawing, detection.score, crop, pose, mask)
+
+
+def _ask_pose(crop: _Crop, models: Models) -> Pose:
+    with stage("pose"):
+        return models.estimate_pose(crop.rgb)
+
+
+def _segment(crop: _Crop, pose: Pose) -> NDArray[np.bool_]:
+    with stage("mask"):
+        return segment(crop.rgb, pose.mask, _bones(pose))
 
 
 def _confidence(pose: Pose) -> float:

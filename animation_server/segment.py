@@ -23,6 +23,8 @@ class SegmentTolerances:
 
     band : how far the network's edge may lie from the true one; its mask is that coarse.
     corridor : how far from a straight bone the ink of a limb may run.
+    tip, stroke_end, stroke_width : a stroke that leaves the mask within `tip` of a limb's last joint is the
+        figure's if it is no longer and no broader than the other two.
     bridge : islands closer to the figure than this belong to it (a hat, a hand drawn apart).
     min_contrast : least difference from paper that counts as ink.
     noise_factor : differences below this many deviations of the paper's own grain are paper.
@@ -33,6 +35,9 @@ class SegmentTolerances:
 
     band: float = 0.006
     corridor: float = 0.025
+    tip: float = 0.1
+    stroke_end: float = 0.25
+    stroke_width: float = 0.03
     bridge: float = 0.04
     min_contrast: float = 9.0
     noise_factor: float = 5.0
@@ -43,11 +48,15 @@ class SegmentTolerances:
 TOLERANCES = SegmentTolerances()
 
 
-def segment(rgb: NDArray[np.uint8], rough: Mask | None, bones_px: NDArray[np.float64]) -> Mask:
+def segment(
+    rgb: NDArray[np.uint8], rough: Mask | None, bones_px: NDArray[np.float64], *, open_edge: bool = False
+) -> Mask:
     """Cut the figure out of its crop.
 
     rgb : (H, W, 3) uint8. rough : (H, W) bool from the network, or None to segment classically.
     bones_px : (B, 2, 2) float64, ends (x, y) of the figure's bones in crop pixels; ink along them is kept.
+    open_edge : whether a limb's last stroke may run off the crop, which shows that the crop is too small; in
+        a crop that is large enough such a line is the ground.
     Returns (H, W) bool: one figure, edges on the ink, small holes closed. Never empty: where nothing can be
     made out, the bones themselves are the figure.
     """
@@ -58,6 +67,7 @@ def segment(rgb: NDArray[np.uint8], rough: Mask | None, bones_px: NDArray[np.flo
     corridor = _draw_bones(rough.shape, bones_px, max(3, round(2 * TOLERANCES.corridor * side)))
     mask = _snap_to_ink(rough, ink, max(2, round(TOLERANCES.band * side)))
     mask |= ink & corridor
+    mask = _follow_strokes(mask, ink, _tips(bones_px), side, open_edge=open_edge)
     mask = _keep_one_figure(mask, corridor, max(1, round(TOLERANCES.bridge * side)))
     mask = cv2.dilate(mask.astype(np.uint8), _disc(2 * TOLERANCES.rim_px + 1)).astype(bool)
     mask = _close_holes(mask, rough)
@@ -143,6 +153,34 @@ def _snap_to_ink(rough: Mask, ink: Mask, band: int) -> Mask:
     return seen[labels]
 
 
+def _follow_strokes(
+    mask: Mask, ink: Mask, tips_px: NDArray[np.float64], side: int, *, open_edge: bool
+) -> Mask:
+    """Add the ends of strokes that leave the mask at a limb's tip and stop before long: a foot of one line.
+
+    More of them than there are limbs are a ruling or a backdrop.
+    """
+    gap = max(1, round(0.004 * side))
+    about = cv2.dilate(mask.astype(np.uint8), _disc(2 * gap + 1)).astype(bool)
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        (ink & ~about).astype(np.uint8), connectivity=8
+    )
+    contact = cv2.dilate(mask.astype(np.uint8), _disc(4 * gap + 3)).astype(bool)
+    contact &= _draw_dots(mask.shape, tips_px, round(TOLERANCES.tip * side))
+    ends = np.zeros(count, dtype=bool)
+    ends[np.unique(labels[contact])] = True
+    if not open_edge:
+        ends[np.unique(np.concatenate((labels[0], labels[-1], labels[:, 0], labels[:, -1])))] = False
+    extent = stats[:, [cv2.CC_STAT_WIDTH, cv2.CC_STAT_HEIGHT]].max(axis=1)
+    ends &= (extent > 3 * gap) & (extent <= TOLERANCES.stroke_end * side)
+    ends &= stats[:, cv2.CC_STAT_AREA] <= TOLERANCES.stroke_width * side * extent
+    ends[0] = False
+    if not 0 < np.count_nonzero(ends) <= len(tips_px):
+        return mask
+    # across the gap, along the ink
+    return mask | (ink & cv2.dilate(ends[labels].astype(np.uint8), _disc(4 * gap + 3)).astype(bool))
+
+
 def _keep_one_figure(mask: Mask, near_bones: Mask, bridge: int) -> Mask:
     """Keep the largest component, whatever lies within `bridge` pixels of it, and parts that bones cross."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
@@ -183,6 +221,19 @@ def _draw_bones(shape: tuple[int, ...], bones_px: NDArray[np.float64], thickness
     for start, end in np.rint(bones_px).astype(int).tolist():
         cv2.line(canvas, start, end, 1, thickness)
     return canvas.astype(bool)
+
+
+def _draw_dots(shape: tuple[int, ...], points_px: NDArray[np.float64], radius: int) -> Mask:
+    canvas = np.zeros(shape, dtype=np.uint8)
+    for centre in np.rint(points_px).astype(int).tolist():
+        cv2.circle(canvas, centre, radius, 1, -1)
+    return canvas.astype(bool)
+
+
+def _tips(bones_px: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(T, 2) float64, the ends of bones that no other bone starts at."""
+    starts, ends = bones_px[:, 0], bones_px[:, 1]
+    return ends[~(ends[:, None] == starts[None]).all(axis=2).any(axis=1)]
 
 
 def _reach_from_border(passable: Mask) -> Mask:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from animation_server.segment import TOLERANCES, find_ink, segment, segment_classically
-from tests.figures import LIMBS, PAPER, DrawnFigure, draw_figure
+from tests.figures import INK, LIMBS, PAPER, DrawnFigure, draw_figure
 
 
 def bones(figure: DrawnFigure) -> NDArray[np.float64]:
@@ -93,6 +93,37 @@ def test_a_neighbour_is_not_taken_along() -> None:
     cv2.circle(rgb, (270, 40), 20, (200, 120, 20), -1)
     result = segment(rgb, blur(figure.mask), bones(figure))
     assert not result[25:55, 255:285].any()
+
+
+def test_a_foot_of_one_line_is_followed_to_its_end() -> None:
+    """A stroke that leaves a limb's tip and stops belongs to the figure, though the network cut it short."""
+    figure = draw_figure()
+    rgb = figure.rgb.copy()
+    cv2.line(rgb, (190, 330), (255, 322), INK, 3)
+    mask = segment(rgb, blur(figure.mask), bones(figure))
+    assert mask[322:325, 250:254].any()
+    assert iou(mask[:310], segment(figure.rgb, blur(figure.mask), bones(figure))[:310]) > 0.99
+
+
+@pytest.mark.parametrize("open_edge", [True, False])
+def test_a_line_to_the_crops_edge_is_the_ground_unless_the_crop_may_be_too_small(open_edge: bool) -> None:
+    """It is the first look that asks for a larger crop."""
+    figure = draw_figure()
+    rgb, rough = figure.rgb[:, :280].copy(), blur(figure.mask)[:, :280]
+    cv2.line(rgb, (190, 330), (279, 334), INK, 3)
+    mask = segment(rgb, rough, bones(figure), open_edge=open_edge)
+    assert mask[:, -1].any() == open_edge
+
+
+def test_a_ruling_behind_the_feet_is_not_followed() -> None:
+    """More loose strokes than limbs are a pattern on the paper."""
+    figure = draw_figure()
+    rgb = figure.rgb.copy()
+    for y in range(290, 345, 9):
+        cv2.line(rgb, (60, y), (225, y), INK, 2)
+    rgb[figure.mask] = figure.rgb[figure.mask]
+    mask = segment(rgb, blur(figure.mask), bones(figure))
+    assert not mask[285:350, 215:].any()
 
 
 def test_without_a_network_the_outline_is_filled() -> None:
