@@ -8,7 +8,7 @@ mode, which PROMETHEUS_MULTIPROC_DIR switches on before the library is imported;
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -34,7 +34,7 @@ REQUEST_BUCKETS_S = (
 """A drawing takes about a second, a stored one 10 to 40 ms; what is promised, 1.5 s and 50 ms, is an edge."""
 
 STAGE_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Three motions take from 10 ms (deform) to 1 s (encode) at rest, and ten times that under load."""
+"""One motion takes from 3 ms (deform) to 300 ms (encode) at rest, and ten times that under load."""
 
 GaugeMode = Literal["livesum", "livemin", "livemax"]
 """How the values of the living processes become one."""
@@ -83,7 +83,7 @@ class Metrics:
     def _make_work_metrics(self, queue_capacity: int) -> None:
         self._stage_seconds = self._histogram(
             "stage_duration_seconds",
-            "Seconds that a request worked in a stage, over all its motions and threads",
+            "Seconds that a stage took, each time it ran",
             STAGE_BUCKETS_S,
             "stage",
         )
@@ -157,11 +157,10 @@ class Metrics:
 
     # -- Observer ---------------------------------------------------------------------------------------
 
-    def worked(self, stages_s: Mapping[str, float]) -> None:
+    def stage(self, stage: str, seconds: float) -> None:
         """See Observer."""
         with self._lock:
-            for stage, seconds in stages_s.items():
-                self._stage_seconds.labels(stage).observe(seconds)
+            self._stage_seconds.labels(stage).observe(seconds)
 
     def queued(self, change: int) -> None:
         """See Observer."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -40,8 +40,8 @@ def ignore_call(_: Call) -> None:
 class Observer(Protocol):
     """Is told of what happens, from any thread. Its methods are quick and raise nothing."""
 
-    def worked(self, stages_s: Mapping[str, float]) -> None:
-        """Note the work that a request made, answered or not: seconds by stage, over all its threads."""
+    def stage(self, stage: str, seconds: float) -> None:
+        """Note that one of STAGES took that long, once; may serve as stages.Observe."""
         ...
 
     def queued(self, change: int) -> None:
@@ -64,7 +64,7 @@ class Observer(Protocol):
 class Unwatched:
     """Ignores everything; implements Observer."""
 
-    def worked(self, stages_s: Mapping[str, float]) -> None:
+    def stage(self, stage: str, seconds: float) -> None:
         """See Observer."""
 
     def queued(self, change: int) -> None:

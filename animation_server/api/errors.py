@@ -44,9 +44,7 @@ def register_error_handlers(app: Flask) -> None:
 def _on_animation_error(exc: AnimationError) -> Response:
     message = str(exc)
     if isinstance(exc, DependencyError):
-        log.warning(
-            "dependency failed", extra={"code": exc.code, "reason": message}
-        )
+        log.warning("dependency failed", extra={"code": exc.code, "reason": message})
         message = exc.public_message
     response = error_response(exc.code, message, exc.status)
     if isinstance(exc, CapacityError | DependencyError):

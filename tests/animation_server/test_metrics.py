@@ -38,11 +38,8 @@ def after(*happenings: Callable[[Metrics], None]) -> Numbers:
 
 
 def test_work_is_timed_by_stage() -> None:
-    """Each request counts once in every stage that it passed; stages that never ran are there, at zero."""
-    of = after(
-        lambda m: m.worked({"draw": 0.04, "encode": 0.3}),
-        lambda m: m.worked({"draw": 0.03}),
-    )
+    """Every run of a stage counts once; stages that never ran are there, at zero."""
+    of = after(lambda m: m.stage("draw", 0.04), lambda m: m.stage("draw", 0.03))
     name = "animation_stage_duration_seconds"
     assert of(f"{name}_count", stage="draw") == 2
     assert of(f"{name}_sum", stage="draw") == pytest.approx(0.07)
