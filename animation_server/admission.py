@@ -6,34 +6,45 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from animation_server.errors import DeadlineError, OverloadedError
+from animation_server.errors import CancelledError, DeadlineError, OverloadedError
 
 T = TypeVar("T")
 
+_NOTICE_CANCEL_S = 0.25
+"""How soon one who waits for another's work notices that nobody waits for him."""
 
-@dataclass(frozen=True)
+
 class Deadline:
-    """A moment after which no further work is begun.
+    """A moment after which no further work is begun; it comes at once where nobody waits any more.
 
-    at : seconds on the monotonic clock.
+    Asked between the stages of a request and after every frame, and told to TorchServe and S3 as the time
+    that is left. Any thread may cancel it.
     """
 
-    at: float
+    def __init__(self, at: float) -> None:
+        """Set a deadline; at : seconds on the monotonic clock."""
+        self.at = at
+        self.cancelled = False
 
     @classmethod
     def after(cls, seconds: float) -> Deadline:
         """Set a deadline some seconds from now."""
         return cls(time.monotonic() + seconds)
 
+    def cancel(self) -> None:
+        """Let the moment come now: the caller has left, or wants the work no longer."""
+        self.cancelled = True
+
     def remaining_s(self) -> float:
         """Seconds left, never negative."""
-        return max(0.0, self.at - time.monotonic())
+        return 0.0 if self.cancelled else max(0.0, self.at - time.monotonic())
 
     def check(self) -> None:
-        """Raise DeadlineError once the moment has passed."""
+        """Raise CancelledError once cancelled, DeadlineError once the moment has passed."""
+        if self.cancelled:
+            raise CancelledError("The request was cancelled.")
         if time.monotonic() >= self.at:
             raise DeadlineError("The request was not finished in time; the server is busy. Try again later.")
 
@@ -68,15 +79,22 @@ class SingleFlight(Generic[T]):
     def run(self, key: str, function: Callable[[], T], deadline: Deadline) -> T:
         """Call `function`, or share the outcome, error included, of the call that runs under this key.
 
-        Raises DeadlineError where the other call takes too long.
+        A call that ended because its own caller's time was up says nothing about the others: one of them
+        makes it again. Raises DeadlineError or CancelledError where this caller's deadline comes first.
         """
-        with self._lock:
-            flight = self._flights.get(key)
-            leads = flight is None
-            if flight is None:
-                flight = self._flights[key] = _Flight()
-        if not leads:
-            return flight.wait(deadline)
+        while True:
+            with self._lock:
+                flight = self._flights.get(key)
+                leads = flight is None
+                if flight is None:
+                    flight = self._flights[key] = _Flight()
+            if leads:
+                return self._lead(key, flight, function)
+            flight.wait(deadline)
+            if not isinstance(flight.error, CancelledError | DeadlineError):
+                return flight.outcome()
+
+    def _lead(self, key: str, flight: _Flight[T], function: Callable[[], T]) -> T:
         try:
             flight.value = function()
         except BaseException as exc:
@@ -96,9 +114,11 @@ class _Flight(Generic[T]):
         self.landed = threading.Event()
         self.error: BaseException | None = None
 
-    def wait(self, deadline: Deadline) -> T:
-        if not self.landed.wait(deadline.remaining_s()):
+    def wait(self, deadline: Deadline) -> None:
+        while not self.landed.wait(min(_NOTICE_CANCEL_S, deadline.remaining_s())):
             deadline.check()
+
+    def outcome(self) -> T:
         if self.error is not None:
             raise self.error
         return self.value

@@ -25,6 +25,7 @@ from animation_server.errors import InputError
 from animation_server.motion.rig_motion import RigMotion
 from animation_server.render.puppet import Puppet, make_puppet
 from animation_server.render.scene import draw_frames, frame_all, make_actor
+from animation_server.stages import stage, staged
 from animation_server.timeline import share_time
 
 WHITE: Colour = (255, 255, 255)
@@ -87,7 +88,8 @@ def prepare(character: Character, *, even_paper: bool = True) -> Puppet:
 
     even_paper : see `cut_out`.
     """
-    return make_puppet(character, even_paper=even_paper)
+    with stage("deform"):
+        return make_puppet(character, even_paper=even_paper)
 
 
 def animate(
@@ -121,11 +123,15 @@ def animate_puppet(
     width, height = options.size
     background = _background(options) if picture is None else cover(picture, width, height)
     timing, (frames,) = share_time([motion], *options.frame_bounds, options.speed)
-    world = puppet.pose(motion, frames)
-    actor = make_actor(puppet, world, motion.draw_order[frames], frame_all([world], width, height))
-    drawn = reported(draw_frames([actor], width, height, background), len(timing.frames), progress)
+    with stage("deform"):
+        world = puppet.pose(motion, frames)
+    with stage("draw"):
+        actor = make_actor(puppet, world, motion.draw_order[frames], frame_all([world], width, height))
+    frames_drawn = staged("draw", draw_frames([actor], width, height, background))
+    drawn = reported(frames_drawn, len(timing.frames), progress)
     kind = ClipFormat(options.format, width, height, options.loop, is_picture=picture is not None)
-    return encode_clip(drawn, timing, kind, clip_colours([actor], background))
+    with stage("encode"):
+        return encode_clip(drawn, timing, kind, clip_colours([actor], background))
 
 
 def _background(options: AnimationOptions) -> NDArray[np.uint8] | None:

@@ -126,7 +126,7 @@ def make_store(settings: Settings, executor: Executor) -> ObjectStore:
         connect_timeout_s=settings.s3_connect_timeout_s,
         read_timeout_s=settings.s3_read_timeout_s,
     )
-    return S3Store(address, executor.run_io)
+    return S3Store(address, executor.map_io)
 
 
 def decode_limits(settings: Settings) -> DecodeLimits:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 import gevent
@@ -18,6 +18,9 @@ from gevent.threadpool import ThreadPool
 
 T = TypeVar("T")
 Item = TypeVar("Item")
+
+IO_THREADS = 16
+"""Network calls at a time that may be given up; as many as the clients keep connections."""
 
 
 class Executor(Protocol):
@@ -35,14 +38,43 @@ class Executor(Protocol):
         """Run a network call from wherever the caller is, where patched sockets work."""
         ...
 
+    def map_io(
+        self, function: Callable[[Item], T], items: Sequence[Item], timeout_s: float | None = None
+    ) -> list[T]:
+        """Run a network call for every item, side by side, where patched sockets work.
+
+        Raises the first item's error that there is, and TimeoutError where not all have ended in time; what
+        still runs is then given up.
+        """
+        ...
+
     def close(self) -> None:
         """Wait for running work and let the threads go."""
+        ...
+
+
+class MapIO(Protocol):
+    """See Executor.map_io."""
+
+    def __call__(
+        self, function: Callable[[Item], T], items: Sequence[Item], timeout_s: float | None = None
+    ) -> list[T]:
+        """See Executor.map_io."""
         ...
 
 
 def call_directly(function: Callable[[], T]) -> T:
     """Run a network call in the calling thread: right wherever nothing is patched."""
     return function()
+
+
+def map_directly(
+    function: Callable[[Item], T],
+    items: Sequence[Item],
+    timeout_s: float | None = None,  # noqa: ARG001 (the calls have timeouts of their own)
+) -> list[T]:
+    """Run network calls in the calling thread, one after the other."""
+    return [function(item) for item in items]
 
 
 def make_executor(threads: int) -> Executor:
@@ -67,10 +99,14 @@ def native_lock() -> Any:
 
 
 class ThreadExecutor:
-    """Plain threads: the command line, tests and threaded servers."""
+    """Plain threads: the command line, tests and threaded servers.
+
+    Network calls that may be given up have threads of their own, where they end by their own timeouts.
+    """
 
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="render")
+        self._io_pool = ThreadPoolExecutor(IO_THREADS, thread_name_prefix="io")
 
     def run(self, function: Callable[[], T]) -> T:
         """See Executor."""
@@ -85,9 +121,22 @@ class ThreadExecutor:
         """See Executor."""
         return function()
 
+    def map_io(
+        self, function: Callable[[Item], T], items: Sequence[Item], timeout_s: float | None = None
+    ) -> list[T]:
+        """See Executor."""
+        calls = [self._io_pool.submit(function, item) for item in items]
+        _, late = wait(calls, timeout_s)
+        if late:
+            for call in late:
+                call.cancel()
+            raise TimeoutError(f"{len(late)} of {len(calls)} network calls did not end within {timeout_s} s")
+        return [call.result() for call in calls]
+
     def close(self) -> None:
         """See Executor."""
         self._pool.shutdown()
+        self._io_pool.shutdown()
 
 
 class GeventExecutor:
@@ -117,6 +166,34 @@ class GeventExecutor:
         """See Executor."""
         if self._native_ident() == self._hub_ident:
             return function()
+        return self._on_loop(function)
+
+    def map_io(
+        self, function: Callable[[Item], T], items: Sequence[Item], timeout_s: float | None = None
+    ) -> list[T]:
+        """See Executor."""
+
+        def call_all() -> list[T]:
+            calls = [gevent.spawn(_Outcome, function, item) for item in items]
+            gevent.joinall(calls, timeout_s)
+            late = [call for call in calls if not call.dead]
+            if late:
+                gevent.killall(late, block=False)  # this closes their connections, too
+                raise TimeoutError(
+                    f"{len(late)} of {len(calls)} network calls did not end within {timeout_s} s"
+                )
+            outcomes = [cast("_Outcome[T]", call.value) for call in calls]
+            return [outcome.get() for outcome in outcomes]
+
+        return call_all() if self._native_ident() == self._hub_ident else self._on_loop(call_all)
+
+    def close(self) -> None:
+        """See Executor."""
+        self._pool.join()
+        self._pool.kill()
+
+    def _on_loop(self, function: Callable[[], T]) -> T:
+        """Run on a greenlet of the loop's thread, and wait for it in this native one."""
         answered = native_lock()
         answered.acquire()
         outcomes: list[_Outcome[T]] = []
@@ -130,11 +207,6 @@ class GeventExecutor:
         self._hub.loop.run_callback_threadsafe(gevent.spawn, call)
         answered.acquire()
         return outcomes[0].get()
-
-    def close(self) -> None:
-        """See Executor."""
-        self._pool.join()
-        self._pool.kill()
 
 
 class _Outcome(Generic[T]):

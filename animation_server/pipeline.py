@@ -1,77 +1,39 @@
-"""The whole way from an image's bytes to the addresses of its animations.
-
-What is stored already is not made again; equal requests at the same time are worked on once; the rest is
-admitted up to a bound. A drawing is annotated once, its motions are rendered side by side.
-"""
+"""The whole way from an image's bytes to the addresses of its animations."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
-from animation_server.admission import Admission, Deadline, SingleFlight
+import numpy as np
+from numpy.typing import NDArray
+
+from animation_server.admission import Deadline
 from animation_server.animate import AnimationOptions
 from animation_server.annotate import Annotation, annotate
-from animation_server.character import Character
-from animation_server.clip import EXTENSIONS, EncodedClip
+from animation_server.clip import EXTENSIONS
 from animation_server.concurrency import Executor
 from animation_server.drawing import DecodeLimits, Drawing, decode_drawing
 from animation_server.errors import DependencyError, InputError, NoFigureError
-from animation_server.inference.contract import InferenceClient
+from animation_server.inference.contract import Detection, InferenceClient, Pose
+from animation_server.observer import Observer, Unwatched
+from animation_server.production import (
+    OnProgress,
+    Order,
+    Production,
+    Steps,
+    blame_deadline,
+    ignore_progress,
+)
+from animation_server.renderer import Renderer
 from animation_server.sample import sample_drawing
+from animation_server.stages import stage
 from animation_server.storage import ObjectStore
 from animation_server.storage.keys import animation_key, drawing_id
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class MotionInfo:
-    """One motion that can be asked for.
-
-    frames, duration_s : of the whole clip, before frames are left out. digest : of everything that decides
-    how it moves.
-    """
-
-    name: str
-    frames: int
-    duration_s: float
-    digest: str
-
-
-class Renderer(Protocol):
-    """Turns characters into clips. Pure CPU work; safe to call from several threads."""
-
-    @property
-    def version(self) -> str:
-        """Changes whenever the same character and motion may look different; part of every key."""
-        ...
-
-    @property
-    def motions(self) -> Mapping[str, MotionInfo]:
-        """Every motion by its name."""
-        ...
-
-    def prepare(self, character: Character) -> Any:
-        """Do what all motions of a character share; `render` takes the result."""
-        ...
-
-    def prepare_on_sheet(self, drawing: Drawing, annotation: Annotation) -> Any:
-        """Do the same for a figure that is animated on its own sheet."""
-        ...
-
-    def render(self, prepared: Any, motion: str, options: AnimationOptions) -> EncodedClip:
-        """Render one motion of what was prepared."""
-        ...
-
-    def warm_up(self) -> None:
-        """Compile and load what the first render would otherwise wait for."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -105,7 +67,7 @@ class PipelineLimits:
 
 
 class AnimationService:
-    """Holds the parts and what requests share: the queue, and the flights of equal requests."""
+    """Holds the parts and what requests share."""
 
     def __init__(
         self,
@@ -116,6 +78,7 @@ class AnimationService:
         decode_limits: DecodeLimits,
         limits: PipelineLimits,
         key_salt: str = "",
+        observer: Observer | None = None,
     ) -> None:
         self.client = client
         self.store = store
@@ -125,27 +88,47 @@ class AnimationService:
         self._decode_limits = decode_limits
         self._deadline_s = limits.deadline_s
         self._key_salt = key_salt
-        self._admission = Admission(limits.max_queue)
-        self._flights: SingleFlight[dict[str, float]] = SingleFlight()
+        self._observer = observer or Unwatched()
+        self._production = Production(store, renderer, executor, self._observer, limits.max_queue)
 
-    def animate(self, request: AnimationRequest) -> AnimationResult:
+    def animate(
+        self,
+        request: AnimationRequest,
+        *,
+        deadline: Deadline | None = None,
+        progress: OnProgress = ignore_progress,
+    ) -> AnimationResult:
         """Make what is missing and return the addresses of all animations asked for.
 
-        Raises InputError, CapacityError or DependencyError; nothing is stored of an image that is refused.
+        deadline : None for the service's own.
+        Raises InputError, CapacityError, CancelledError or DependencyError; nothing is stored of an image
+        that is refused.
         """
-        deadline = Deadline.after(self._deadline_s)
-        self._check_motions(request.motions)
+        deadline = deadline or Deadline.after(self._deadline_s)
+        self.check_motions(request.motions)
         drawing = drawing_id(request.image, self._key_salt)
         keys = self._keys(drawing, request)
-        stages: dict[str, float] = {}
-        missing = [motion for motion, key in keys.items() if not self.store.exists(key)]
-        if missing:
-            flight = hashlib.sha256("\n".join(keys[motion] for motion in missing).encode()).hexdigest()
-            stages = self._flights.run(
-                flight, lambda: self._render_missing(request, missing, keys, deadline), deadline
+
+        def prepare(steps: Steps) -> Any:
+            decoded, annotation = self._annotate(request.image, steps)
+            if request.options.background == "sheet":
+                return self.renderer.prepare_on_sheet(decoded, annotation)
+            return self.renderer.prepare(annotation.character)
+
+        delivery = self._production.deliver(Order(keys, request.options, prepare), deadline, progress)
+        return AnimationResult(drawing, delivery.urls, delivery.stages_s)
+
+    def check_motions(self, names: Sequence[str]) -> None:
+        """Raise InputError unless all motions are known and there is at least one."""
+        known = self.renderer.motions
+        unknown = [name for name in names if name not in known]
+        if unknown or not names:
+            came = ", ".join(repr(name[:40]) for name in unknown) or "none"
+            raise InputError(
+                f"Expected motions among {', '.join(sorted(known))}; came {came}.",
+                code="unknown_motion",
+                status=422,
             )
-        urls = {motion: self.store.url(key) for motion, key in keys.items()}
-        return AnimationResult(drawing, urls, stages)
 
     def warm_up(self) -> None:
         """Load the models and compile the kernels; until that is done `warming` is True."""
@@ -169,16 +152,18 @@ class AnimationService:
             log.info("the models see no figure in the sample drawing")
         self.renderer.warm_up()
 
-    def _check_motions(self, names: Sequence[str]) -> None:
-        known = self.renderer.motions
-        unknown = [name for name in names if name not in known]
-        if unknown or not names:
-            came = ", ".join(repr(name[:40]) for name in unknown) or "none"
-            raise InputError(
-                f"Expected motions among {', '.join(sorted(known))}; came {came}.",
-                code="unknown_motion",
-                status=422,
-            )
+    def _annotate(self, image: bytes, steps: Steps) -> tuple[Drawing, Annotation]:
+        with stage("decode"):
+            drawing = decode_drawing(image, self._decode_limits)
+        steps.passed("decode", 0.25)
+        try:
+            annotation = annotate(drawing, _ModelsInTime(self.client, steps.deadline))
+        except NoFigureError:
+            self._observer.annotated(self.client.version(), "no_figure")
+            raise
+        self._observer.annotated(self.client.version(), "figure")
+        steps.passed("mask", 0.75)
+        return drawing, annotation
 
     def _keys(self, drawing: str, request: AnimationRequest) -> dict[str, str]:
         decides = {
@@ -195,46 +180,20 @@ class AnimationService:
             for name in request.motions
         }
 
-    def _render_missing(
-        self, request: AnimationRequest, missing: Sequence[str], keys: Mapping[str, str], deadline: Deadline
-    ) -> dict[str, float]:
-        """Annotate, render and store; returns seconds by stage."""
-        times = _StageTimes()
 
-        def prepare() -> Any:
-            deadline.check()
-            with times.stage("decode"):
-                drawing = decode_drawing(request.image, self._decode_limits)
-            with times.stage("annotate"):
-                annotation = annotate(drawing, self.client)
-            with times.stage("prepare"):
-                if request.options.background == "sheet":
-                    return self.renderer.prepare_on_sheet(drawing, annotation)
-                return self.renderer.prepare(annotation.character)
+class _ModelsInTime:
+    """The models, asked for no longer than a deadline leaves."""
 
-        def render(motion: str) -> None:
-            deadline.check()
-            with times.stage("render"):
-                clip = self.renderer.render(prepared, motion, request.options)
-            with times.stage("store"):
-                self.store.put(keys[motion], clip.data, clip.content_type)
+    def __init__(self, client: InferenceClient, deadline: Deadline) -> None:
+        self._client = client
+        self._deadline = deadline
 
-        with self._admission.slot():
-            prepared = self._executor.run(prepare)
-            self._executor.map(render, missing)
-        return times.seconds
+    def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
+        self._deadline.check()
+        with blame_deadline(self._deadline):
+            return self._client.detect(image, self._deadline.remaining_s())
 
-
-class _StageTimes:
-    """Sums the seconds spent in each stage. Not exact when threads add at once, which a log can bear."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        started = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - started
+    def estimate_pose(self, crop: NDArray[np.uint8]) -> Pose:
+        self._deadline.check()
+        with blame_deadline(self._deadline):
+            return self._client.estimate_pose(crop, self._deadline.remaining_s())

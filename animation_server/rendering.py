@@ -19,10 +19,11 @@ from animation_server.clip import EncodedClip, Progress
 from animation_server.drawing import Drawing
 from animation_server.motion.library import Motion, list_motions
 from animation_server.motion.retarget import RetargetResult, retarget
-from animation_server.pipeline import MotionInfo
 from animation_server.render.puppet import Puppet
+from animation_server.renderer import MotionInfo
 from animation_server.sample import sample_character
 from animation_server.sheet import Sheet, animate_sheet, prepare_sheet
+from animation_server.stages import stage
 
 # What decides how a frame looks: the packages and modules whose source makes the renderer's version.
 _PARTS = (
@@ -33,9 +34,10 @@ _PARTS = (
 
 def set_in_motion(character: Character, motion: Motion, frames: int | None = None) -> RetargetResult:
     """Retarget a motion onto a character; with `frames`, that many over the same duration."""
-    motion = motion.resampled(frames) if frames else motion
     height, width = character.texture.shape[:2]
-    return retarget(motion.clip, motion.config, motion.retarget, character.skeleton, (height, width))
+    with stage("retarget"):
+        motion = motion.resampled(frames) if frames else motion
+        return retarget(motion.clip, motion.config, motion.retarget, character.skeleton, (height, width))
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from animation_server.render.camera import Camera
 from animation_server.render.puppet import Puppet
 from animation_server.render.scene import Actor, draw_frames, make_actor
 from animation_server.sheet_background import Place, clear_sheet, place_of
+from animation_server.stages import stage, staged
 from animation_server.timeline import share_time
 
 
@@ -53,9 +54,9 @@ def prepare_sheet(drawing: Drawing, annotations: Sequence[Annotation]) -> Sheet:
         )
         for annotation in annotations
     )
-    return Sheet(
-        clear_sheet(drawing.rgb, [(figure.character.mask, figure.place) for figure in figures]), figures
-    )
+    with stage("draw"):
+        paper = clear_sheet(drawing.rgb, [(figure.character.mask, figure.place) for figure in figures])
+    return Sheet(paper, figures)
 
 
 def animate_sheet(
@@ -79,14 +80,17 @@ def animate_sheet(
     ratio = min(options.size[0] / columns, options.size[1] / rows)
     width, height = max(1, round(columns * ratio)), max(1, round(rows * ratio))
     timing, shown = share_time(motions, *options.frame_bounds, options.speed)
-    actors = [
-        _put_in_place(figure, motion, frames, (width / columns, height / rows), (width, height))
-        for figure, motion, frames in zip(sheet.figures, motions, shown, strict=True)
-    ]
+    with stage("deform"):
+        actors = [
+            _put_in_place(figure, motion, frames, (width / columns, height / rows), (width, height))
+            for figure, motion, frames in zip(sheet.figures, motions, shown, strict=True)
+        ]
     paper = stretch(sheet.paper, width, height)
-    drawn = reported(draw_frames(actors, width, height, paper), len(timing.frames), progress)
+    frames_drawn = staged("draw", draw_frames(actors, width, height, paper))
+    drawn = reported(frames_drawn, len(timing.frames), progress)
     kind = ClipFormat(options.format, width, height, options.loop, is_picture=True)
-    return encode_clip(drawn, timing, kind, clip_colours(actors, paper))
+    with stage("encode"):
+        return encode_clip(drawn, timing, kind, clip_colours(actors, paper))
 
 
 def _put_in_place(

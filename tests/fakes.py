@@ -16,7 +16,7 @@ from animation_server.character import Character
 from animation_server.clip import EncodedClip
 from animation_server.drawing import Drawing
 from animation_server.inference.contract import COCO_KEYPOINTS, Detection, Pose
-from animation_server.pipeline import MotionInfo
+from animation_server.renderer import MotionInfo
 from tests.figures import KEYPOINTS, SIZE, draw_figure
 
 COCO_TO_OURS = {"wrist": "hand", "ankle": "foot"}
@@ -34,7 +34,7 @@ class FigureClient:
     error: Exception | None = None
     calls: list[str] = field(default_factory=list)
 
-    def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
+    def detect(self, image: NDArray[np.uint8], timeout_s: float | None = None) -> list[Detection]:
         self._note("detect")
         dark = image.min(axis=2) < 128
         if not dark.any():
@@ -43,7 +43,7 @@ class FigureClient:
         box = (float(cols[0]), float(rows[0]), float(cols[-1] + 1), float(rows[-1] + 1))
         return [Detection(box, 0.9)]
 
-    def estimate_pose(self, crop: NDArray[np.uint8]) -> Pose:
+    def estimate_pose(self, crop: NDArray[np.uint8], timeout_s: float | None = None) -> Pose:
         self._note("estimate_pose")
         height, width = crop.shape[:2]
         keypoints = np.array([(*_place(name, width, height), 0.8) for name in COCO_KEYPOINTS])
@@ -96,9 +96,17 @@ class CountingRenderer:
     def prepare_on_sheet(self, drawing: Drawing, annotation: Annotation) -> Any:
         return self.prepare(annotation.character)
 
-    def render(self, prepared: Any, motion: str, options: AnimationOptions) -> EncodedClip:
+    def render(
+        self,
+        prepared: Any,
+        motion: str,
+        options: AnimationOptions,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> EncodedClip:
         assert isinstance(prepared, Character)
         self.before_render()
+        if progress is not None:
+            progress(1, 1)
         self.threads.add(threading.get_ident())
         self.rendered.append((motion, options))
         return EncodedClip(GIF, "image/gif", 1, 1, 1, 1.0)

@@ -40,8 +40,8 @@ class Pose:
     mask: NDArray[np.bool_] | None
 
 
-class InferenceClient(Protocol):
-    """Asks the models. Every method raises InferenceError when they cannot answer."""
+class Models(Protocol):
+    """Looks at drawings. Every method raises InferenceError when the models cannot answer."""
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         """Find the figures in an (H, W, 3) RGB uint8 image, best first; empty when there is none."""
@@ -49,6 +49,22 @@ class InferenceClient(Protocol):
 
     def estimate_pose(self, crop: NDArray[np.uint8]) -> Pose:
         """Locate the joints and the mask of the figure that fills an (H, W, 3) RGB uint8 crop."""
+        ...
+
+
+class InferenceClient(Protocol):
+    """Asks the models, wherever they run; is Models, too.
+
+    timeout_s : longest wait for the answer where the client's own is longer; None for the client's own.
+    Every method raises InferenceError when the models cannot answer.
+    """
+
+    def detect(self, image: NDArray[np.uint8], timeout_s: float | None = None) -> list[Detection]:
+        """See Models."""
+        ...
+
+    def estimate_pose(self, crop: NDArray[np.uint8], timeout_s: float | None = None) -> Pose:
+        """See Models."""
         ...
 
     def version(self) -> str:

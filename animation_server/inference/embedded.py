@@ -32,12 +32,20 @@ class EmbeddedClient:
         self._loading = native_lock()
         self._predictor: Predictor | None = None
 
-    def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
+    def detect(
+        self,
+        image: NDArray[np.uint8],
+        timeout_s: float | None = None,  # noqa: ARG002 (milliseconds; nothing to wait for)
+    ) -> list[Detection]:
         """See InferenceClient."""
         found = [Detection(bbox, score) for bbox, score in self._load().detect([image])[0]]
         return sorted(found, key=lambda detection: detection.score, reverse=True)
 
-    def estimate_pose(self, crop: NDArray[np.uint8]) -> Pose:
+    def estimate_pose(
+        self,
+        crop: NDArray[np.uint8],
+        timeout_s: float | None = None,  # noqa: ARG002 (milliseconds; nothing to wait for)
+    ) -> Pose:
         """See InferenceClient."""
         keypoints, mask = self._load().estimate_pose([crop])[0]
         return Pose(keypoints, mask)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 CACHE_CONTROL = "public, max-age=31536000, immutable"
@@ -9,18 +10,46 @@ CACHE_CONTROL = "public, max-age=31536000, immutable"
 
 
 class ObjectStore(Protocol):
-    """Keeps objects under keys of the form `folder/name.gif`. Every method raises StorageError on failure."""
+    """Keeps objects under keys of the form `folder/name.gif`. Every method raises StorageError on failure.
 
-    def put(self, key: str, data: bytes, content_type: str) -> None:
+    timeout_s : longest wait for the answer where the store's own is longer; None for the store's own.
+    """
+
+    def put(self, key: str, data: bytes, content_type: str, timeout_s: float | None = None) -> None:
         """Store an object; readers see all of it or nothing."""
         ...
 
-    def exists(self, key: str) -> bool:
-        """Tell whether an object is there."""
+    def create(self, key: str, data: bytes, content_type: str, timeout_s: float | None = None) -> bool:
+        """Store an object unless there is one already; tell whether it was stored.
+
+        Of several callers at the same time one gets True. An S3 server that ignores If-None-Match tells them
+        apart only where they do not come in the same instant.
+        """
+        ...
+
+    def get(self, key: str, timeout_s: float | None = None) -> bytes | None:
+        """Read an object; None where there is none."""
+        ...
+
+    def exists(self, keys: Sequence[str], timeout_s: float | None = None) -> list[bool]:
+        """Tell for each key whether an object is there; asked side by side."""
+        ...
+
+    def list_keys(self, folder: str, timeout_s: float | None = None) -> list[str]:
+        """Name the keys of all objects below a folder, in order; empty where there are none."""
+        ...
+
+    def delete(self, keys: Iterable[str], timeout_s: float | None = None) -> None:
+        """Delete objects; those that are not there are no error."""
         ...
 
     def url(self, key: str) -> str:
         """Name the address from which a client fetches the object."""
+        ...
+
+    @property
+    def url_life_s(self) -> float | None:
+        """Seconds until an address expires; None where it does not."""
         ...
 
     def check(self) -> None:

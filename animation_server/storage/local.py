@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from animation_server.errors import StorageError
-from animation_server.files import write_atomically
-from animation_server.storage.keys import check_key
+from animation_server.files import create_atomically, write_atomically
+from animation_server.storage.keys import check_key, is_key
 
 
 class LocalStore:
@@ -20,23 +23,71 @@ class LocalStore:
         self.directory = directory.absolute()
         self._base_url = base_url.rstrip("/")
 
-    def put(self, key: str, data: bytes, content_type: str) -> None:  # noqa: ARG002 (told by the key's extension)
+    def put(
+        self,
+        key: str,
+        data: bytes,
+        content_type: str,  # noqa: ARG002 (told by the key's extension)
+        timeout_s: float | None = None,  # noqa: ARG002
+    ) -> None:
+        """See ObjectStore."""
+        with self._storing(key) as path:
+            write_atomically(path, data)
+
+    def create(
+        self,
+        key: str,
+        data: bytes,
+        content_type: str,  # noqa: ARG002 (told by the key's extension)
+        timeout_s: float | None = None,  # noqa: ARG002
+    ) -> bool:
+        """See ObjectStore."""
+        with self._storing(key) as path:
+            return create_atomically(path, data)
+
+    def get(self, key: str, timeout_s: float | None = None) -> bytes | None:  # noqa: ARG002
         """See ObjectStore."""
         path = self._path(key)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, data)
+            return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return None
         except OSError as exc:
-            raise StorageError(f"cannot store {path}: {exc.strerror or exc}") from exc
+            raise StorageError(f"cannot read {path}: {exc.strerror or exc}") from exc
 
-    def exists(self, key: str) -> bool:
+    def exists(self, keys: Sequence[str], timeout_s: float | None = None) -> list[bool]:  # noqa: ARG002
         """See ObjectStore."""
-        return self._path(key).is_file()
+        return [self._path(key).is_file() for key in keys]
+
+    def list_keys(self, folder: str, timeout_s: float | None = None) -> list[str]:  # noqa: ARG002
+        """See ObjectStore."""
+        files = (path for path in self._path(folder).rglob("*") if path.is_file())
+        keys = (path.relative_to(self.directory).as_posix() for path in files)
+        return sorted(key for key in keys if is_key(key))  # half-written ones have names that are none
+
+    def delete(self, keys: Iterable[str], timeout_s: float | None = None) -> None:  # noqa: ARG002
+        """See ObjectStore; folders that this leaves empty go, too."""
+        for key in keys:
+            path = self._path(key)
+            try:
+                path.unlink(missing_ok=True)
+                for folder in path.relative_to(self.directory).parents[:-1]:
+                    (self.directory / folder).rmdir()
+            except FileNotFoundError:
+                continue
+            except OSError as exc:
+                if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                    raise StorageError(f"cannot delete {path}: {exc.strerror or exc}") from exc
 
     def url(self, key: str) -> str:
         """See ObjectStore."""
         check_key(key)
         return f"{self._base_url}/objects/{key}"
+
+    @property
+    def url_life_s(self) -> None:
+        """See ObjectStore."""
+        return
 
     def check(self) -> None:
         """See ObjectStore."""
@@ -49,6 +100,16 @@ class LocalStore:
 
     def close(self) -> None:
         """See ObjectStore."""
+
+    @contextmanager
+    def _storing(self, key: str) -> Iterator[Path]:
+        """Give the path of a key, whose folder is there."""
+        path = self._path(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield path
+        except OSError as exc:
+            raise StorageError(f"cannot store {path}: {exc.strerror or exc}") from exc
 
     def _path(self, key: str) -> Path:
         check_key(key)

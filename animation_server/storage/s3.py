@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from animation_server.concurrency import call_directly
+from animation_server.concurrency import MapIO, map_directly
 from animation_server.errors import StorageError
 from animation_server.storage import CACHE_CONTROL
 from animation_server.storage.keys import check_key
+
+T = TypeVar("T")
 
 POOL_SIZE = 16
 ATTEMPTS = 2
@@ -44,39 +46,86 @@ class S3Address:
 class S3Store:
     """Keeps objects in a bucket; implements ObjectStore. One a process: making a client costs 100 ms.
 
-    run_io : runs the network call where sockets work; see concurrency.Executor.
+    map_io : runs network calls where sockets work, and gives them up in time; see concurrency.Executor.
     """
 
-    def __init__(
-        self, address: S3Address, run_io: Callable[[Callable[[], Any]], Any] = call_directly
-    ) -> None:
+    def __init__(self, address: S3Address, map_io: MapIO = map_directly) -> None:
         self._address = address
-        self._run_io = run_io
+        self._map_io = map_io
         self._client = _make_client(address, address.endpoint_url)
         self._signer = self._client
         if address.public_endpoint_url:
             # The host is part of what is signed, so links need a client that knows the public one.
             self._signer = _make_client(address, address.public_endpoint_url)
 
-    def put(self, key: str, data: bytes, content_type: str) -> None:
+    def put(self, key: str, data: bytes, content_type: str, timeout_s: float | None = None) -> None:
         """See ObjectStore."""
-        self._call(
-            "put_object",
-            Key=self._full_key(key),
-            Body=data,
-            ContentType=content_type,
-            CacheControl=CACHE_CONTROL,
-        )
+        self._call("put_object", self._content(key, data, content_type), timeout_s)
 
-    def exists(self, key: str) -> bool:
+    def create(self, key: str, data: bytes, content_type: str, timeout_s: float | None = None) -> bool:
         """See ObjectStore."""
+        # Asked first, too, for servers that do not know the condition.
+        if self.exists([key], timeout_s) == [True]:
+            return False
         try:
-            self._call("head_object", Key=self._full_key(key))
+            self._call("put_object", self._content(key, data, content_type) | {"IfNoneMatch": "*"}, timeout_s)
         except StorageError as exc:
-            if _status(exc.__cause__) == 404:
+            if _status(exc.__cause__) in (409, 412):
                 return False
             raise
         return True
+
+    def get(self, key: str, timeout_s: float | None = None) -> bytes | None:
+        """See ObjectStore."""
+
+        def read(request: dict[str, Any]) -> bytes:
+            with self._client.get_object(**request)["Body"] as body:
+                data: bytes = body.read()
+            return data
+
+        try:
+            (data,) = self._run("get_object", read, [self._object(key)], timeout_s)
+        except StorageError as exc:
+            if _is_missing(exc):
+                return None
+            raise
+        return data
+
+    def exists(self, keys: Sequence[str], timeout_s: float | None = None) -> list[bool]:
+        """See ObjectStore."""
+
+        def look(request: dict[str, Any]) -> bool:
+            try:
+                self._client.head_object(**request)
+            except ClientError as exc:
+                if _status(exc) == 404:
+                    return False
+                raise
+            return True
+
+        return self._run("head_object", look, [self._object(key) for key in keys], timeout_s)
+
+    def list_keys(self, folder: str, timeout_s: float | None = None) -> list[str]:
+        """See ObjectStore."""
+        prefix = self._full_key(folder) + "/"
+
+        def read(request: dict[str, Any]) -> list[str]:
+            pages = self._client.get_paginator("list_objects_v2").paginate(**request)
+            return [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+
+        bucket = self._address.bucket
+        (found,) = self._run("list_objects_v2", read, [{"Bucket": bucket, "Prefix": prefix}], timeout_s)
+        return sorted(key.removeprefix(self._address.prefix) for key in found)
+
+    def delete(self, keys: Iterable[str], timeout_s: float | None = None) -> None:
+        """See ObjectStore."""
+        # One by one: servers other than AWS want checksums of lists that they do not agree about.
+        self._run(
+            "delete_object",
+            lambda request: self._client.delete_object(**request),
+            [self._object(key) for key in keys],
+            timeout_s,
+        )
 
     def url(self, key: str) -> str:
         """See ObjectStore."""
@@ -93,9 +142,14 @@ class S3Store:
             raise StorageError(f"cannot sign a link: {exc}") from exc
         return link
 
+    @property
+    def url_life_s(self) -> float | None:
+        """See ObjectStore."""
+        return self._address.presigned_expiry_s if self._address.urls == "presigned" else None
+
     def check(self) -> None:
         """See ObjectStore."""
-        self._call("head_bucket")
+        self._call("head_bucket", {"Bucket": self._address.bucket})
 
     def close(self) -> None:
         """See ObjectStore."""
@@ -114,23 +168,38 @@ class S3Store:
             return f"{address.endpoint_url.rstrip('/')}/{address.bucket}"
         return f"https://{address.bucket}.s3.{address.region}.amazonaws.com"
 
-    def _call(self, operation: str, **request: Any) -> None:
-        """Make one S3 call; every failure is a StorageError with the cause attached."""
+    def _object(self, key: str) -> dict[str, Any]:
+        return {"Bucket": self._address.bucket, "Key": self._full_key(key)}
 
-        def call() -> None:
-            getattr(self._client, operation)(Bucket=self._address.bucket, **request)
+    def _content(self, key: str, data: bytes, content_type: str) -> dict[str, Any]:
+        content = {"Body": data, "ContentType": content_type, "CacheControl": CACHE_CONTROL}
+        return self._object(key) | content
 
+    def _call(self, operation: str, request: dict[str, Any], timeout_s: float | None = None) -> None:
+        self._run(operation, lambda _: getattr(self._client, operation)(**request), [request], timeout_s)
+
+    def _run(
+        self,
+        operation: str,
+        call: Callable[[dict[str, Any]], T],
+        requests: Sequence[dict[str, Any]],
+        timeout_s: float | None,
+    ) -> list[T]:
+        """Make S3 calls side by side; every failure is a StorageError with the cause attached."""
+        bucket = self._address.bucket
         try:
-            self._run_io(call)
+            return self._map_io(call, requests, timeout_s)
         except ClientError as exc:
             # A missing object answers 403 instead of 404 to those who may not list the bucket.
             raise StorageError(
-                f"S3 {operation} on {self._address.bucket}: expected success, came status {_status(exc)} "
+                f"S3 {operation} on {bucket}: expected success, came status {_status(exc)} "
                 f"{exc.response.get('Error', {}).get('Code', '')}. "
-                "The credentials need GetObject, PutObject and ListBucket."
+                "The credentials need GetObject, PutObject, DeleteObject and ListBucket."
             ) from exc
         except BotoCoreError as exc:
-            raise StorageError(f"S3 {operation} on {self._address.bucket}: {exc}") from exc
+            raise StorageError(f"S3 {operation} on {bucket}: {exc}") from exc
+        except TimeoutError as exc:
+            raise StorageError(f"S3 {operation} on {bucket}: no answer within {timeout_s} s") from exc
 
 
 def _make_client(address: S3Address, endpoint_url: str) -> Any:
@@ -155,3 +224,9 @@ def _status(exc: BaseException | None) -> int:
     if not isinstance(exc, ClientError):
         return 0
     return int(exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _is_missing(exc: StorageError) -> bool:
+    """Tell an object that is not there from a bucket that is not."""
+    cause = exc.__cause__
+    return isinstance(cause, ClientError) and cause.response.get("Error", {}).get("Code") == "NoSuchKey"

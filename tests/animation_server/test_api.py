@@ -435,7 +435,7 @@ def test_storage_that_fails(start: Start, tmp_path: Path) -> None:
     """Storage that cannot be written is 503."""
 
     class FullStore(LocalStore):
-        def put(self, key: str, data: bytes, content_type: str) -> None:
+        def put(self, key: str, data: bytes, content_type: str, timeout_s: float | None = None) -> None:
             raise StorageError("/inner/path: no space left")
 
     response = start(store=FullStore(tmp_path, "")).post()
@@ -551,7 +551,7 @@ def test_one_log_line_a_request(server: Server, caplog: pytest.LogCaptureFixture
         server.http.get(path_of(url)).close()
     first, second = (vars(record) for record in caplog.records if record.getMessage() == "request")
     assert (first["method"], first["route"], first["status"]) == ("POST", "/v1/animations", 200)
-    assert set(first["stages_ms"]) == {"decode", "annotate", "prepare", "render", "store"}
+    assert set(first["stages_ms"]) == {"decode", "detect", "pose", "mask", "store"}
     assert second["route"] == "/objects/<path:key>"
     key = path_of(url).removeprefix("/objects/")
     assert not any(key in json.dumps(line, default=str) for line in (first, second))

@@ -78,15 +78,51 @@ class TestContract:
     def test_keeps_objects(self, store: ObjectStore) -> None:
         """What was put exists; what was not, does not."""
         key = "a" * 32 + "/dab-1.gif"
-        assert not store.exists(key)
+        assert store.exists([key]) == [False]
         store.put(key, b"GIF89a", "image/gif")
-        assert store.exists(key)
+        assert store.exists([KEY, key]) == [False, True]
 
     def test_putting_again_is_harmless(self, store: ObjectStore) -> None:
         """The same key means the same content."""
         store.put(KEY, b"GIF89a", "image/gif")
         store.put(KEY, b"GIF89a", "image/gif")
-        assert store.exists(KEY)
+        assert store.exists([KEY]) == [True]
+
+    def test_reads_what_was_put(self, store: ObjectStore) -> None:
+        """The very bytes, the latest ones; None for what is not there."""
+        key = "read/a.json"
+        assert store.get(key) is None
+        for data in (b"first", b"", b"second"):
+            store.put(key, data, "application/json")
+            assert store.get(key) == data
+        assert store.get("read") is None
+
+    def test_creates_once(self, store: ObjectStore) -> None:
+        """What is there is left as it is, and the caller told; of many at once one creates."""
+        key = "create/1.json"
+        assert store.create(key, b"first", "application/json")
+        assert not store.create(key, b"second", "application/json")
+        assert store.get(key) == b"first"
+
+    def test_lists_a_folder(self, store: ObjectStore) -> None:
+        """All below the folder, in order, and nothing of folders whose names begin alike."""
+        keys = ["list/b.gif", "list/a.gif", "list/c/d.gif"]
+        for key in [*keys, "lists/e.gif", "list.gif"]:
+            store.put(key, b"GIF89a", "image/gif")
+        assert store.list_keys("list") == sorted(keys)
+        assert store.list_keys("list/c") == ["list/c/d.gif"]
+        assert store.list_keys("nothing") == []
+
+    def test_deletes(self, store: ObjectStore) -> None:
+        """What is deleted is gone, what was not there is no error, and the rest stays."""
+        keys = ["delete/a.gif", "delete/b/c.gif", "delete/d.gif"]
+        for key in keys:
+            store.put(key, b"GIF89a", "image/gif")
+        store.delete([*keys[:2], "delete/nothing.gif", "nowhere/at-all.gif"])
+        assert store.list_keys("delete") == keys[2:]
+        store.delete(store.list_keys("delete"))
+        assert store.list_keys("delete") == []
+        store.delete([])
 
     def test_is_ready(self, store: ObjectStore) -> None:
         """A check that passes says nothing and leaves nothing."""
@@ -97,7 +133,15 @@ class TestContract:
     )
     def test_refuses_what_is_no_key(self, store: ObjectStore, key: str) -> None:
         """Nothing leads out of the store."""
-        for call in (store.exists, store.url, lambda k: store.put(k, b"", "image/gif")):
+        for call in (
+            store.url,
+            store.get,
+            store.list_keys,
+            lambda k: store.exists([k]),
+            lambda k: store.delete([k]),
+            lambda k: store.put(k, b"", "image/gif"),
+            lambda k: store.create(k, b"", "image/gif"),
+        ):
             with pytest.raises(ValueError, match="key"):
                 call(key)
 
@@ -141,7 +185,7 @@ def test_local_failures_leave_nothing(tmp_path: Path, monkeypatch: pytest.Monkey
     store = LocalStore(tmp_path, "")
     with pytest.raises(StorageError, match="No space left"):
         store.put(KEY, b"GIF89a", "image/gif")
-    assert not store.exists(KEY)
+    assert store.exists([KEY]) == [False]
     assert list((tmp_path / KEY).parent.iterdir()) == []
 
 
@@ -192,7 +236,7 @@ def test_s3_that_fails(endpoint: str) -> None:
     with pytest.raises(StorageError, match="NoSuchBucket"):
         missing.put(KEY, b"", "image/gif")
     down = S3Store(S3Address(BUCKET, endpoint_url="http://127.0.0.1:1", connect_timeout_s=0.2))
-    for call in (down.check, lambda: down.exists(KEY), lambda: down.put(KEY, b"", "image/gif")):
+    for call in (down.check, lambda: down.exists([KEY]), lambda: down.put(KEY, b"", "image/gif")):
         with pytest.raises(StorageError):
             call()
     missing.close()

@@ -1,0 +1,194 @@
+"""Making what is missing: from keys of animations to objects behind them.
+
+What is stored already is not made again; equal orders at the same time are worked on once; the rest is
+admitted up to a bound. A drawing is prepared once, its motions are rendered side by side.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from animation_server.admission import Admission, Deadline, SingleFlight
+from animation_server.animate import AnimationOptions
+from animation_server.concurrency import Executor, native_lock
+from animation_server.errors import DependencyError
+from animation_server.observer import Observer
+from animation_server.renderer import Renderer
+from animation_server.stages import observed, stage
+from animation_server.storage import ObjectStore
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the work for a request is.
+
+    stage : the one that was last gone through. done, total : steps, of which every motion and what comes
+    before all of them have equally many.
+    """
+
+    stage: str
+    done: int
+    total: int
+
+
+OnProgress = Callable[[Progress], None]
+"""Called when more has been done, from the threads that render but never from two at once. Must be quick."""
+
+
+def ignore_progress(_: Progress) -> None:
+    """Let progress pass unseen."""
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What the preparation of an order is given: its deadline, and whom to tell how far it is."""
+
+    deadline: Deadline
+    passed: Callable[[str, float], None]
+
+
+@dataclass(frozen=True)
+class Order:
+    """Animations of one figure.
+
+    keys : motion -> key under which the animation is stored.
+    prepare : makes what the renderer takes, where anything is missing. Called in a thread that may be busy.
+    """
+
+    keys: Mapping[str, str]
+    options: AnimationOptions
+    prepare: Callable[[Steps], Any]
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Addresses by motion, and seconds of work by stage over all threads; none where all was stored."""
+
+    urls: dict[str, str]
+    stages_s: dict[str, float] = field(default_factory=dict)
+
+
+class Production:
+    """Delivers orders. Holds what they share: the queue, and the flights of equal ones."""
+
+    def __init__(
+        self, store: ObjectStore, renderer: Renderer, executor: Executor, observer: Observer, max_queue: int
+    ) -> None:
+        self._store = store
+        self._renderer = renderer
+        self._executor = executor
+        self._observer = observer
+        self._admission = Admission(max_queue)
+        self._flights: SingleFlight[dict[str, float]] = SingleFlight()
+
+    def deliver(self, order: Order, deadline: Deadline, progress: OnProgress = ignore_progress) -> Delivery:
+        """Make what is missing and return the addresses of all animations.
+
+        Raises CapacityError, CancelledError, DependencyError, and what `prepare` raises.
+        """
+        keys = list(order.keys.values())
+        with blame_deadline(deadline):
+            there = self._store.exists(keys, deadline.remaining_s())
+        missing = [motion for motion, found in zip(order.keys, there, strict=True) if not found]
+        stages_s: dict[str, float] = {}
+        if missing:
+            stages_s = self._make_or_share(order, missing, deadline, progress)
+        self._observer.delivered("stored", len(keys) - len(missing))
+        return Delivery({motion: self._store.url(key) for motion, key in order.keys.items()}, stages_s)
+
+    def _make_or_share(
+        self, order: Order, missing: Sequence[str], deadline: Deadline, progress: OnProgress
+    ) -> dict[str, float]:
+        led = False
+
+        def make() -> dict[str, float]:
+            nonlocal led
+            led = True
+            return self._make(order, missing, deadline, progress)
+
+        flight = hashlib.sha256("\n".join(order.keys[motion] for motion in missing).encode()).hexdigest()
+        stages_s = self._flights.run(flight, make, deadline)
+        self._observer.delivered("rendered" if led else "shared", len(missing))
+        return stages_s
+
+    def _make(
+        self, order: Order, missing: Sequence[str], deadline: Deadline, progress: OnProgress
+    ) -> dict[str, float]:
+        """Prepare, render and store; returns seconds by stage."""
+        times = _StageTimes()
+        ledger = _Ledger(progress, 1 + len(missing))
+
+        def prepare() -> Any:
+            deadline.check()
+            with observed(times.add):
+                prepared = order.prepare(Steps(deadline, lambda name, share: ledger.note("", name, share)))
+            ledger.note("", "deform", 1.0)
+            return prepared
+
+        def render(motion: str) -> None:
+            def drawn(done: int, total: int) -> None:
+                deadline.check()
+                ledger.note(motion, "draw", 0.95 * done / total)
+
+            deadline.check()
+            with observed(times.add):
+                clip = self._renderer.render(prepared, motion, order.options, drawn)
+                with stage("store"), blame_deadline(deadline):
+                    self._store.put(order.keys[motion], clip.data, clip.content_type, deadline.remaining_s())
+            ledger.note(motion, "store", 1.0)
+
+        with self._admission.slot():
+            self._observer.queued(1)
+            try:
+                prepared = self._executor.run(prepare)
+                self._executor.map(render, missing)
+            finally:
+                self._observer.queued(-1)
+                self._observer.worked(times.seconds)
+        return times.seconds
+
+
+@contextmanager
+def blame_deadline(deadline: Deadline) -> Iterator[None]:
+    """Name the deadline, once it has passed, as the reason why a dependency did not answer in time."""
+    try:
+        yield
+    except DependencyError:
+        deadline.check()
+        raise
+
+
+class _StageTimes:
+    """Sums the seconds spent in each stage, over all threads."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._lock = native_lock()
+
+    def add(self, name: str, seconds: float) -> None:
+        with self._lock:
+            self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+
+
+class _Ledger:
+    """Adds up how far the parts of an order are, and reports whenever that has become more."""
+
+    _STEPS = 100
+
+    def __init__(self, report: OnProgress, parts: int) -> None:
+        self._report = report
+        self._total = parts * self._STEPS
+        self._steps: dict[str, int] = {}
+        self._lock = native_lock()
+
+    def note(self, part: str, stage_name: str, share: float) -> None:
+        """Note that a share (0 to 1) of a part is done."""
+        steps = int(share * self._STEPS)
+        with self._lock:
+            if steps > self._steps.get(part, 0):
+                self._steps[part] = steps
+                self._report(Progress(stage_name, sum(self._steps.values()), self._total))
