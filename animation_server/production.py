@@ -119,7 +119,7 @@ class Production:
         self, order: Order, missing: Sequence[str], deadline: Deadline, progress: OnProgress
     ) -> dict[str, float]:
         """Prepare, render and store; returns seconds by stage."""
-        times = _StageTimes()
+        times = _StageTimes(self._observer)
         ledger = _Ledger(progress, 1 + len(missing))
 
         def prepare() -> Any:
@@ -148,7 +148,6 @@ class Production:
                 self._executor.map(render, missing)
             finally:
                 self._observer.queued(-1)
-                self._observer.worked(times.seconds)
         return times.seconds
 
 
@@ -163,15 +162,17 @@ def blame_deadline(deadline: Deadline) -> Iterator[None]:
 
 
 class _StageTimes:
-    """Sums the seconds spent in each stage, over all threads."""
+    """Sums the seconds spent in each stage, over all threads, and passes them on."""
 
-    def __init__(self) -> None:
+    def __init__(self, observer: Observer) -> None:
         self.seconds: dict[str, float] = {}
+        self._observer = observer
         self._lock = native_lock()
 
     def add(self, name: str, seconds: float) -> None:
         with self._lock:
             self.seconds[name] = self.seconds.get(name, 0.0) + seconds
+        self._observer.stage(name, seconds)
 
 
 class _Ledger:
