@@ -50,12 +50,13 @@ class AnimationResult:
     """What the caller gets.
 
     id : names the drawing, the same for the same file. urls : motion -> address. stages_s : seconds of work
-    by stage, over all threads; empty where everything was stored already.
+    by stage, over all threads; empty where everything was stored already. keys : motion -> key in the store.
     """
 
     id: str
     urls: dict[str, str]
     stages_s: dict[str, float] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ class AnimationService:
             return self.renderer.prepare(annotation.character)
 
         delivery = self._production.deliver(Order(keys, request.options, prepare), deadline, progress)
-        return AnimationResult(drawing, delivery.urls, delivery.stages_s)
+        return AnimationResult(drawing, delivery.urls, delivery.stages_s, keys)
 
     def check_motions(self, names: Sequence[str]) -> None:
         """Raise InputError unless all motions are known and there is at least one."""
