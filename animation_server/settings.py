@@ -64,6 +64,27 @@ class Settings:
         "Redis, `redis://[:PASSWORD@]HOST:PORT/0`, which all processes share; empty: each counts and queues "
         "for itself",
     )
+    jobs: Literal["in-process", "celery", "off"] = _setting(
+        "in-process",
+        "Who works on jobs: this process, which suits one server with one worker process; or Celery workers, "
+        "`animation-server worker`, by way of Redis",
+    )
+    max_jobs: int = _setting(
+        1000,
+        "Jobs waiting for Celery workers; those beyond get 503. In process, max_queue bounds them",
+        minimum=1,
+    )
+    job_deadline_s: float = _setting(
+        120.0,
+        "Longest time for one attempt at a job; a lost worker's job begins again half a minute after it",
+        minimum=1,
+    )
+    job_expiry_s: int = _setting(
+        24 * 3600, "How long the outcome of a job, and an idempotency key, is remembered", minimum=1
+    )
+    worker_processes: int = _setting(
+        0, "Processes of `animation-server worker`, each with its own models; 0: one for each core", minimum=0
+    )
     metrics_open: bool = _setting(True, "Whether /metrics answers without an API key")
 
     inference: Literal["embedded", "torchserve", "torchserve-grpc"] = _setting(
