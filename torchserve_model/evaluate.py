@@ -21,7 +21,7 @@ from torchserve_model.dataset import HELD_OUT, Stream
 from torchserve_model.letterbox import Letterbox
 from torchserve_model.metrics import cut, keypoint_errors, mask_iou, match_boxes
 from torchserve_model.predictor import COCO_FROM_KEYPOINTS, FigureDetector, PoseEstimator, Predictor
-from torchserve_model.synthesis.sample import Figure, draw_crop, draw_sheet
+from torchserve_model.synthesis.sample import PARTS, Figure, draw_crop, draw_sheet
 from torchserve_model.torch_backend import TorchBackend
 
 SHEET_PX, CROP_PX = 512, 384
@@ -71,12 +71,16 @@ def evaluate_pose(estimator: PoseEstimator, drawings: int) -> dict[str, float]:
     pck_05, pck_10 : parts of the drawn joints within 5 and 10 % of the longer side of the figure's box.
     all_10 : part of the figures with every drawn joint within 10 %.
     mask_iou : mean intersection over union of the masks; mask_bad : part of them below 0.8.
+    mask_PART : share of that part of the figures which the mask has.
     """
     errors, complete, ious = [], [], []
+    covered, drawn = np.zeros(len(PARTS) + 1), np.zeros(len(PARTS) + 1)
     for crop in estimate_held_out(estimator, drawings, CROP_PX):
         errors.append(crop.errors)
         complete.append(bool((crop.errors <= 0.10).all()))
         ious.append(mask_iou(crop.mask, crop.figure.mask))
+        covered += np.bincount(crop.figure.parts[crop.mask], minlength=len(drawn))
+        drawn += np.bincount(crop.figure.parts.ravel(), minlength=len(drawn))
     joints = np.concatenate(errors)
     return _rounded(
         drawings=drawings,
@@ -85,6 +89,7 @@ def evaluate_pose(estimator: PoseEstimator, drawings: int) -> dict[str, float]:
         all_10=np.mean(complete),
         mask_iou=np.mean(ious),
         mask_bad=np.mean(np.array(ious) < 0.8),
+        **{f"mask_{part}": covered[k] / max(1.0, drawn[k]) for k, part in enumerate(PARTS, 1)},
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 from torchserve_model.synthesis import families, medium
 from torchserve_model.synthesis.canvas import Canvas
 from torchserve_model.synthesis.figure import draw_figure
-from torchserve_model.synthesis.sample import KEYPOINTS, Sheet, draw_crop, draw_other_crop, draw_sheet
+from torchserve_model.synthesis.sample import KEYPOINTS, PARTS, Sheet, draw_crop, draw_other_crop, draw_sheet
 from torchserve_model.synthesis.sketch import Sketch, bounds
 
 CROPS = 60
@@ -200,3 +200,31 @@ def test_other_crops_hold_no_figure() -> None:
     assert all(max(crop.image.shape[:2]) == 96 and crop.image.dtype == np.uint8 for crop in crops)
     again = draw_other_crop(np.random.default_rng(7), 96)
     np.testing.assert_array_equal(again.image, crops[7].image)
+
+
+def test_every_pixel_of_the_mask_is_of_one_part(crops: list[Sheet], sheets: list[Sheet]) -> None:
+    """Parts cover the mask and nothing else."""
+    for sheet in crops + sheets:
+        for figure in sheet.figures:
+            assert figure.parts.shape == figure.mask.shape
+            assert np.array_equal(figure.parts > 0, figure.mask)
+            assert figure.parts.max() <= len(PARTS)
+
+
+def test_hands_and_feet_lie_on_their_own_limbs(crops: list[Sheet]) -> None:
+    """Where a hand or a foot is labelled, its own limb is what is drawn nearby, but for what hides it."""
+    own = [
+        (KEYPOINTS.index(f"{side}_{joint}"), 1 + PARTS.index(f"{side}_{limb}"))
+        for side in ("left", "right")
+        for joint, limb in (("hand", "arm"), ("foot", "leg"))
+    ]
+    near = []
+    for sheet in crops:
+        figure = sheet.figures[0]
+        side = float(np.ptp(figure.bbox_xyxy.reshape(2, 2), axis=0).max())
+        for joint, part in own:
+            if figure.present[joint]:
+                x, y = figure.keypoints[joint] - 0.5
+                rows, columns = np.nonzero(figure.parts == part)
+                near.append(len(rows) > 0 and np.hypot(rows - y, columns - x).min() < 0.03 * side)
+    assert np.mean(near) > 0.95

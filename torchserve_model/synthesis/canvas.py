@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from torchserve_model.synthesis.curves import Points
+from torchserve_model.synthesis.labels import PARTS
 from torchserve_model.synthesis.sketch import Mark
 
 Image = NDArray[np.uint8]
@@ -61,6 +62,19 @@ class Canvas:
         return np.asarray(
             cv2.resize(raster, (self.size, self.size), interpolation=cv2.INTER_AREA), dtype=np.uint8
         )
+
+    def parts(self, marks: Iterable[Mark], scale: float, offset_px: Points) -> Image:
+        """(size, size) uint8, 1 + the index in PARTS of the mark that lies on top; 0 without any."""
+        raster = np.zeros((self.size, self.size), np.uint8)
+        for mark in marks:
+            part = 1 + PARTS.index(mark.part)
+            points = _fixed(mark.points * scale + offset_px)
+            if mark.width > 0.0:
+                width = max(1, round(mark.width * scale))
+                cv2.polylines(raster, [points], False, part, width, cv2.LINE_8, _SHIFT)
+            else:
+                cv2.fillPoly(raster, [points], part, cv2.LINE_8, _SHIFT)
+        return raster
 
     def write(self, text: str, at_px: Points, height_px: float, font: int) -> None:
         """Set a line of type whose baseline starts at `at_px`; `font` is one of OpenCV's."""

@@ -43,20 +43,23 @@ def draw_crop(rng: np.random.Generator, size: int = 192) -> Sheet:
     canvas.draw(drawn.marks, scale, offset)
     draw_across(rng, canvas, style, scale)
     coverage = canvas.mask(drawn.marks, scale, offset)
+    parts = canvas.parts(drawn.marks, scale, offset)
     ink = canvas.ink()
     joints = cv2.perspectiveTransform((drawn.joints * scale + offset)[None], warp)[0]
     cover = None
     if style.kind == "photo":
         ink = photograph.warp(ink, warp, (255, 255, 255))
         coverage = photograph.warp(coverage, warp)
+        parts = photograph.warp_labels(parts, warp)
         cover = _paper_cover(rng, coverage, width, height)
     image = finish(rng, style, ink, warp, np.array([width, height], dtype=np.float64), cover)
     if style.kind != "digital" and rng.random() < 0.08:
         image = _background_removed(rng, image, coverage)
-    figure = label_figure(joints, drawn.visible, np.ascontiguousarray(coverage[:height, :width]))
+    kept = np.s_[:height, :width]
+    figure = label_figure(joints, drawn.visible, coverage[kept], parts[kept])
     if figure is None:
         return draw_crop(rng, size)
-    return Sheet(np.ascontiguousarray(image[:height, :width]), (figure,))
+    return Sheet(np.ascontiguousarray(image[kept]), (figure,))
 
 
 def draw_other_crop(rng: np.random.Generator, size: int = 192) -> Sheet:

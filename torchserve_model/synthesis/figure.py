@@ -15,6 +15,7 @@ from torchserve_model.synthesis.curves import Points
 from torchserve_model.synthesis.families import Mix, sample_plan
 from torchserve_model.synthesis.head import draw_face, draw_head
 from torchserve_model.synthesis.headwear import draw_ears, draw_hair, draw_hat
+from torchserve_model.synthesis.labels import ARMS, LEGS
 from torchserve_model.synthesis.limbs import draw_foot, draw_hand, draw_limb, limb_path
 from torchserve_model.synthesis.look import Labels, Look, sample_look
 from torchserve_model.synthesis.medium import Medium
@@ -51,19 +52,23 @@ def draw_figure(rng: np.random.Generator, mix: Mix, medium: Medium) -> DrawnFigu
     labels = Labels.of(pose)
     centre = _head_centre(rng, plan)
     visible = np.ones(13, bool)
-    draw_behind(sketch, plan, pose)
+    with sketch.drawing("belongings"):
+        draw_behind(sketch, plan, pose)
     if plan.family == "onepiece":
         draw_onepiece(sketch, plan, pose, labels, look, centre)
     else:
         _draw_in_parts(sketch, plan, pose, labels, look, visible)
         if plan.face == "head":
-            _draw_neck_and_head(sketch, plan, pose, look, centre)
+            with sketch.drawing("head"):
+                _draw_neck_and_head(sketch, plan, pose, look, centre)
     if plan.face == "head":
         labels.nose = centre + np.array([pose.facing * plan.head_rx * 0.12, plan.head_ry * 0.05])
-        _dress_head(sketch, plan, centre, look)
+        with sketch.drawing("head"):
+            _dress_head(sketch, plan, centre, look)
     else:
         labels.nose = _draw_body_face(sketch, plan, pose)
-    draw_held(sketch, labels.hands, plan)
+    with sketch.drawing("belongings"):
+        draw_held(sketch, labels.hands, plan)
     return _tilted(rng, DrawnFigure(tuple(sketch.marks), labels.stacked(), visible))
 
 
@@ -110,14 +115,20 @@ def _draw_arms(
         along = _heading(path)
         if plan.arm_style != "line":
             labels.shoulders[side] += (pose.elbows[side] - pose.shoulders[side]) * 0.04
-        draw_limb(
-            sketch, path, plan.arm_style, plan.arm_w, fill=look.sleeves, hide=look.hide and look.arms_in_front
-        )
-        if look.sleeve and plan.torso != "line" and plan.face == "head":
-            draw_cover(sketch, path, max(plan.arm_w, 0.014) * 1.35, look.sleeve, fill=look.shirt)
-        labels.hands[side] = draw_hand(
-            sketch, plan.hands, path[-1], along, size, fill=look.skin, hide=look.hide
-        )
+        with sketch.drawing(ARMS[side]):
+            draw_limb(
+                sketch,
+                path,
+                plan.arm_style,
+                plan.arm_w,
+                fill=look.sleeves,
+                hide=look.hide and look.arms_in_front,
+            )
+            if look.sleeve and plan.torso != "line" and plan.face == "head":
+                draw_cover(sketch, path, max(plan.arm_w, 0.014) * 1.35, look.sleeve, fill=look.shirt)
+            labels.hands[side] = draw_hand(
+                sketch, plan.hands, path[-1], along, size, fill=look.skin, hide=look.hide
+            )
 
 
 def _draw_legs(
@@ -135,13 +146,14 @@ def _draw_legs(
         start = root - np.array([0.0, min(0.03, plan.leg_w)]) if tuck else root
         path = limb_path(start, pose.knees[side], pose.feet[side], bent=pose.legs_bent)
         labels.knees[side] = path[len(path) // 2]
-        draw_limb(sketch, path, plan.leg_style, plan.leg_w, fill=look.trousers, hide=False)
-        if look.trouser and plan.torso != "line" and plan.face == "head":
-            draw_cover(sketch, path, max(plan.leg_w, 0.016) * 1.35, look.trouser, fill=look.trousers)
-        outward = pose.facing or same_way or SIGNS[side]
-        labels.feet[side] = draw_foot(
-            sketch, plan.feet, path[-1], _heading(path), outward, size, fill=look.shoes, hide=look.hide
-        )
+        with sketch.drawing(LEGS[side]):
+            draw_limb(sketch, path, plan.leg_style, plan.leg_w, fill=look.trousers, hide=False)
+            if look.trouser and plan.torso != "line" and plan.face == "head":
+                draw_cover(sketch, path, max(plan.leg_w, 0.016) * 1.35, look.trouser, fill=look.trousers)
+            outward = pose.facing or same_way or SIGNS[side]
+            labels.feet[side] = draw_foot(
+                sketch, plan.feet, path[-1], _heading(path), outward, size, fill=look.shoes, hide=look.hide
+            )
 
 
 def _draw_peeping_feet(
@@ -153,7 +165,10 @@ def _draw_peeping_feet(
     style = plan.feet if plan.feet in ("oval", "boot", "line") else "oval"
     for side in sides:
         ankle = np.array([pose.feet[side, 0], plan.torso_h])
-        draw_foot(sketch, style, ankle, np.array([0.0, 1.0]), SIGNS[side], size, fill=look.shoes, hide=False)
+        with sketch.drawing(LEGS[side]):
+            draw_foot(
+                sketch, style, ankle, np.array([0.0, 1.0]), SIGNS[side], size, fill=look.shoes, hide=False
+            )
 
 
 def _heading(path: Points) -> Points:

@@ -25,10 +25,19 @@ def view(rng: np.random.Generator, size: int, strength: float = 1.0) -> Matrix:
 
 def warp(image: Image, matrix: Matrix, border: tuple[int, int, int] | int = 0) -> Image:
     """Apply a homography between continuous pixel frames (first pixel's centre at 0.5)."""
+    return _warp(image, matrix, border, cv2.INTER_LINEAR)
+
+
+def warp_labels(labels: Image, matrix: Matrix) -> Image:
+    """Apply a homography to an image of labels, which do not mix."""
+    return _warp(labels, matrix, 0, cv2.INTER_NEAREST)
+
+
+def _warp(image: Image, matrix: Matrix, border: tuple[int, int, int] | int, interpolation: int) -> Image:
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
     full = np.linalg.inv(half) @ matrix @ half
     height, width = image.shape[:2]
-    warped = cv2.warpPerspective(image, full, (width, height), flags=cv2.INTER_LINEAR, borderValue=border)
+    warped = cv2.warpPerspective(image, full, (width, height), flags=interpolation, borderValue=border)
     return np.asarray(warped, dtype=np.uint8)
 
 

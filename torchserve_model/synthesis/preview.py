@@ -15,12 +15,19 @@ Image = NDArray[np.uint8]
 
 BONES = ((0, 1), (0, 2), (1, 3), (3, 5), (2, 4), (4, 6), (1, 7), (2, 8), (7, 9), (9, 11), (8, 10), (10, 12))
 
+PART_COLOURS = np.array([
+    (255, 255, 255), (60, 220, 90), (250, 210, 60), (250, 110, 90), (90, 130, 250), (250, 150, 220),
+    (80, 210, 250), (150, 110, 80),
+])  # fmt: skip
+"""Of nothing and of each part, RGB."""
+
 
 def overlay(sheet: Sheet) -> Image:
-    """The picture with masks tinted, boxes and joints drawn; the figure's left is red, its right blue."""
+    """The picture with parts tinted, boxes and joints drawn; the figure's left is red, its right blue."""
     image = sheet.image.copy()
     for figure in sheet.figures:
-        image[figure.mask] = (image[figure.mask] * 0.6 + np.array([60, 220, 90]) * 0.4).astype(np.uint8)
+        tint = PART_COLOURS[figure.parts[figure.mask]]
+        image[figure.mask] = (image[figure.mask] * 0.6 + tint * 0.4).astype(np.uint8)
         left, top, right, bottom = np.round(figure.bbox_xyxy).astype(int).tolist()
         cv2.rectangle(image, (left, top), (right - 1, bottom - 1), (240, 150, 0), 1)
         points = np.round(figure.keypoints - 0.5).astype(int)
@@ -61,7 +68,7 @@ def main() -> None:
         "--size", type=int, default=256, help="pixels of the longer side (default: %(default)s)"
     )
     parser.add_argument("--columns", type=int, default=8, help="default: %(default)s")
-    parser.add_argument("--labels", action="store_true", help="show masks, boxes and joints")
+    parser.add_argument("--labels", action="store_true", help="show parts, boxes and joints")
     arguments = parser.parse_args()
     draw = draw_crop if arguments.kind == "crop" else draw_sheet
     sheets = [

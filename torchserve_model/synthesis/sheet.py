@@ -31,6 +31,7 @@ def draw_sheet(rng: np.random.Generator, size: int = 256) -> Sheet:
 
     if rng.random() < _SCENERY:
         return Sheet(np.ascontiguousarray(photograph.scenery(rng, size)[:height, :width]), ())
+    kept = np.s_[:height, :width]
     boxes: list[NDArray[np.float64]] = []
     figures: list[Figure] = []
     if rng.random() < _EMPTY:
@@ -50,10 +51,12 @@ def draw_sheet(rng: np.random.Generator, size: int = 256) -> Sheet:
             offset = box[:2] - np.array([left, top]) * scale
             canvas.draw(drawn.marks, scale, offset)
             coverage = canvas.mask(drawn.marks, scale, offset)
+            parts = canvas.parts(drawn.marks, scale, offset)
             joints = cv2.perspectiveTransform((drawn.joints * scale + offset)[None], warp)[0]
             if style.kind == "photo":
                 coverage = photograph.warp(coverage, warp)
-            figure = label_figure(joints, drawn.visible, np.ascontiguousarray(coverage[:height, :width]))
+                parts = photograph.warp_labels(parts, warp)
+            figure = label_figure(joints, drawn.visible, coverage[kept], parts[kept])
             if figure is not None:
                 figures.append(figure)
         scatter(rng, canvas, style, extent, boxes)

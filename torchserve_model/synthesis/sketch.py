@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
@@ -18,12 +20,14 @@ class Mark:
 
     points : (N, 2) float64. colour : RGB; None for a mark on the mask alone; white areas hide what is below.
     width : line width; 0 for a filled area. in_mask : whether the mark belongs to the figure's mask.
+    part : what it is a part of, one of labels.PARTS.
     """
 
     points: Points
     colour: Colour | None
     width: float = 0.0
     in_mask: bool = True
+    part: str = "torso"
 
 
 WHITE: Colour = (255, 255, 255)
@@ -40,6 +44,14 @@ class Sketch:
         self.medium = medium
         self.scale = scale
         self.marks: list[Mark] = []
+        self._part = "torso"
+
+    @contextmanager
+    def drawing(self, part: str) -> Iterator[None]:
+        """Whatever is drawn meanwhile is of that part of the figure."""
+        before, self._part = self._part, part
+        yield
+        self._part = before
 
     def line(
         self, points: Points, *, width: float = 1.0, colour: Colour | None = None, steady: float = 1.0
@@ -54,7 +66,7 @@ class Sketch:
             self._trace(piece, ink, w)
         if len(pieces) > 1:
             # the pen skipped, yet the limb goes on: masks stay in one piece
-            self.marks.append(Mark(path, None, w))
+            self._lay(path, None, w)
         for _ in range(m.repeats - 1):
             if rng.random() < 0.6:
                 self._trace(self._by_hand(points, steady * 1.2), ink, w)
@@ -72,7 +84,7 @@ class Sketch:
             # a hand seldom comes back to where it began, nor stops there
             run = np.linspace(0.0, 1.0, len(path))[:, None]
             path = path + (run - 0.5) * rng.normal(size=2) * m.wobble * self.scale * 1.5
-        self.marks.append(Mark(path, WHITE if hide else None))
+        self._lay(path, WHITE if hide else None)
         if fill is not None:
             self._fill(path, fill)
         if edge:
@@ -91,11 +103,15 @@ class Sketch:
 
     def dot(self, centre: Points, radius: float, colour: Colour | None = None) -> None:
         """A filled spot."""
-        self.marks.append(Mark(curves.arc(centre, radius, radius, count=10), colour or self.medium.ink))
+        self._lay(curves.arc(centre, radius, radius, count=10), colour or self.medium.ink)
 
     def cover(self, outline: Points) -> None:
         """Add an area to the mask without drawing."""
-        self.marks.append(Mark(outline, None))
+        self._lay(outline, None)
+
+    def label(self, outline: Points) -> None:
+        """Name an area of what is drawn already; neither ink nor mask."""
+        self.marks.append(Mark(outline, None, 0.0, in_mask=False, part=self._part))
 
     def wants_fill(self) -> bool:
         """Whether this part gets filled."""
@@ -104,6 +120,9 @@ class Sketch:
     def some_fill(self) -> Colour | None:
         """A colour of the palette for a part that gets filled."""
         return self.medium.palette(self.rng) if self.wants_fill() else None
+
+    def _lay(self, points: Points, colour: Colour | None, width: float = 0.0) -> None:
+        self.marks.append(Mark(points, colour, width, part=self._part))
 
     def _by_hand(self, points: Points, steady: float) -> Points:
         m, rng = self.medium, self.rng
@@ -129,32 +148,30 @@ class Sketch:
     def _trace(self, path: Points, ink: Colour, width: float) -> None:
         pressure = self.medium.pressure
         if pressure <= 0.05 or len(path) < 8:
-            self.marks.append(Mark(path, ink, width))
+            self._lay(path, ink, width)
             return
         pieces = max(2, len(path) // 8)
         cuts = np.linspace(0, len(path) - 1, pieces + 1).astype(int)
         widths = width * (1.0 + pressure * 0.6 * self.rng.normal(size=pieces)).clip(0.5, 1.6)
         for a, b, w in zip(cuts[:-1], cuts[1:], widths, strict=True):
-            self.marks.append(Mark(path[a : b + 1], ink, float(w)))
+            self._lay(path[a : b + 1], ink, float(w))
 
     def _fill(self, path: Points, fill: Colour) -> None:
         m, rng = self.medium, self.rng
         style = m.fill
         if style == "solid":
-            self.marks.append(Mark(path, fill))
+            self._lay(path, fill)
             return
         if style == "scribble" and rng.random() < 0.4:
             pale = tuple(int(255 - (255 - c) * 0.6) for c in fill)
-            self.marks.append(Mark(path, (pale[0], pale[1], pale[2])))
+            self._lay(path, (pale[0], pale[1], pale[2]))
         spacing = m.spacing * self.scale
         stray = spacing * rng.uniform(0.0, 0.6)
         zigzag = curves.scanline_zigzag(
             rng, path[:: max(1, len(path) // 40)], rng.uniform(-1.2, 1.2), spacing, stray
         )
         width = m.width * self.scale * (1.0 if style == "scribble" else 0.8)
-        self.marks.append(
-            Mark(zigzag, fill, max(width, spacing * rng.uniform(0.3, 1.0) if style == "scribble" else width))
-        )
+        self._lay(zigzag, fill, max(width, spacing * rng.uniform(0.3, 1.0) if style == "scribble" else width))
 
 
 def bounds(marks: list[Mark]) -> tuple[float, float, float, float]:
