@@ -26,7 +26,7 @@ class Deadline:
     def __init__(self, at: float) -> None:
         """Set a deadline; at : seconds on the monotonic clock."""
         self.at = at
-        self.cancelled = False
+        self._cancelled = False
 
     @classmethod
     def after(cls, seconds: float) -> Deadline:
@@ -35,7 +35,12 @@ class Deadline:
 
     def cancel(self) -> None:
         """Let the moment come now: the caller has left, or wants the work no longer."""
-        self.cancelled = True
+        self._cancelled = True
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether nobody waits any more."""
+        return self._cancelled
 
     def remaining_s(self) -> float:
         """Seconds left, never negative."""
@@ -47,6 +52,24 @@ class Deadline:
             raise CancelledError("The request was cancelled.")
         if time.monotonic() >= self.at:
             raise DeadlineError("The request was not finished in time; the server is busy. Try again later.")
+
+
+class _SharedDeadline(Deadline):
+    """The deadline of work that several wait for: the first one's, and cancelled once all have left."""
+
+    def __init__(self, first: Deadline) -> None:
+        super().__init__(first.at)
+        self._first = first
+        self._others: list[Deadline] = []
+
+    def share(self, deadline: Deadline) -> None:
+        """Let one more wait."""
+        self._others.append(deadline)
+
+    @property
+    def cancelled(self) -> bool:
+        """See Deadline."""
+        return self._first.cancelled and not any(other.remaining_s() for other in self._others)
 
 
 class Admission:
@@ -76,27 +99,30 @@ class SingleFlight(Generic[T]):
         self._lock = threading.Lock()
         self._flights: dict[str, _Flight[T]] = {}
 
-    def run(self, key: str, function: Callable[[], T], deadline: Deadline) -> T:
+    def run(self, key: str, function: Callable[[Deadline], T], deadline: Deadline) -> T:
         """Call `function`, or share the outcome, error included, of the call that runs under this key.
 
-        A call that ended because its own caller's time was up says nothing about the others: one of them
-        makes it again. Raises DeadlineError or CancelledError where this caller's deadline comes first.
+        function : is given the deadline to work by: this caller's, but not cancelled while others wait.
+        A call whose time was up says nothing about the others: one of them makes it again. Raises
+        DeadlineError or CancelledError where this caller's deadline comes first.
         """
         while True:
             with self._lock:
                 flight = self._flights.get(key)
                 leads = flight is None
                 if flight is None:
-                    flight = self._flights[key] = _Flight()
+                    flight = self._flights[key] = _Flight(deadline)
+                else:
+                    flight.deadline.share(deadline)
             if leads:
                 return self._lead(key, flight, function)
             flight.wait(deadline)
             if not isinstance(flight.error, CancelledError | DeadlineError):
                 return flight.outcome()
 
-    def _lead(self, key: str, flight: _Flight[T], function: Callable[[], T]) -> T:
+    def _lead(self, key: str, flight: _Flight[T], function: Callable[[Deadline], T]) -> T:
         try:
-            flight.value = function()
+            flight.value = function(flight.deadline)
         except BaseException as exc:
             flight.error = exc
             raise
@@ -110,7 +136,8 @@ class SingleFlight(Generic[T]):
 class _Flight(Generic[T]):
     value: T
 
-    def __init__(self) -> None:
+    def __init__(self, deadline: Deadline) -> None:
+        self.deadline = _SharedDeadline(deadline)
         self.landed = threading.Event()
         self.error: BaseException | None = None
 

@@ -105,7 +105,7 @@ class Production:
     ) -> dict[str, float]:
         led = False
 
-        def make() -> dict[str, float]:
+        def make(deadline: Deadline) -> dict[str, float]:
             nonlocal led
             led = True
             return self._make(order, missing, deadline, progress)

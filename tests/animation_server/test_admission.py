@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from animation_server.admission import Admission, Deadline, SingleFlight
-from animation_server.errors import DeadlineError, InputError, OverloadedError
+from animation_server.errors import CancelledError, DeadlineError, InputError, OverloadedError
 
 
 def test_deadline_passes() -> None:
@@ -36,7 +36,7 @@ def fly_together(function: object, followers: int = 5) -> list[object]:
     flights: SingleFlight[object] = SingleFlight()
     began, may_end = threading.Event(), threading.Event()
 
-    def slow() -> object:
+    def slow(_: Deadline) -> object:
         began.set()
         may_end.wait(10)
         return function()  # type: ignore[operator]
@@ -83,8 +83,8 @@ def test_nothing_is_remembered_after_landing() -> None:
     """The next equal call is made anew: after a failure that is how the service heals."""
     flights: SingleFlight[int] = SingleFlight()
     with pytest.raises(ZeroDivisionError):
-        flights.run("key", lambda: 1 // 0, Deadline.after(10))
-    assert flights.run("key", lambda: 2, Deadline.after(10)) == 2
+        flights.run("key", lambda _: 1 // 0, Deadline.after(10))
+    assert flights.run("key", lambda _: 2, Deadline.after(10)) == 2
 
 
 def test_followers_wait_no_longer_than_their_deadline() -> None:
@@ -92,7 +92,7 @@ def test_followers_wait_no_longer_than_their_deadline() -> None:
     flights: SingleFlight[int] = SingleFlight()
     began, may_end = threading.Event(), threading.Event()
 
-    def slow() -> int:
+    def slow(_: Deadline) -> int:
         began.set()
         may_end.wait(10)
         return 1
@@ -104,3 +104,50 @@ def test_followers_wait_no_longer_than_their_deadline() -> None:
             flights.run("key", slow, Deadline.after(0.01))
         may_end.set()
         assert leader.result() == 1
+
+
+def test_a_call_goes_on_while_anybody_waits() -> None:
+    """The leader's client leaves and a follower's stays: the call is not cancelled, and made once."""
+    flights: SingleFlight[int] = SingleFlight()
+    began, may_end = threading.Event(), threading.Event()
+    leader, follower = Deadline.after(10), Deadline.after(10)
+
+    def slow(shared: Deadline) -> int:
+        began.set()
+        may_end.wait(10)
+        shared.check()
+        return 1
+
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(flights.run, "key", slow, leader)]
+        assert began.wait(10)
+        calls.append(pool.submit(flights.run, "key", lambda _: 2, follower))
+        leader.cancel()
+        threading.Timer(0.5, may_end.set).start()
+        assert [call.result() for call in calls] == [1, 1]
+
+
+def test_a_call_that_nobody_waits_for_is_cancelled() -> None:
+    """The leader's client leaves after the follower's has: whoever comes next makes the call anew."""
+    flights: SingleFlight[int] = SingleFlight()
+    began, may_end = threading.Event(), threading.Event()
+    leader, follower = Deadline.after(10), Deadline.after(10)
+
+    def slow(shared: Deadline) -> int:
+        began.set()
+        may_end.wait(10)
+        shared.check()
+        return 1
+
+    with ThreadPoolExecutor(2) as pool:
+        calls = [pool.submit(flights.run, "key", slow, leader)]
+        assert began.wait(10)
+        calls.append(pool.submit(flights.run, "key", slow, follower))
+        follower.cancel()
+        with pytest.raises(CancelledError):
+            calls[1].result()
+        leader.cancel()
+        may_end.set()
+        with pytest.raises(CancelledError):
+            calls[0].result()
+    assert flights.run("key", lambda _: 3, Deadline.after(10)) == 3
