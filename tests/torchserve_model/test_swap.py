@@ -16,7 +16,6 @@ import requests
 
 from tests.parts.pod import MODEL_STORE
 from tests.parts.torchserve import MODELS, TorchServe, torchserve
-from torchserve_model.health import main as health
 from torchserve_model.predictor import MODELS_FILE, weights_version
 from torchserve_model.serve import MANIFEST
 from torchserve_model.swap import main as swap
@@ -150,14 +149,3 @@ def test_what_is_in_service_already_is_left_alone(
     archives = [str(path) for path in served[1].glob("*.mar")]
     assert swap([*archives, "--store", str(served[1]), "--management-port", management_port]) == 0
     assert "already" in capsys.readouterr().out
-
-
-def test_probes_tell_a_ready_torchserve_from_none(
-    served: tuple[TorchServe, Path], management_port: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Alive and ready where it runs; neither where nothing listens, and the reason names the address."""
-    ports = ["--inference-port", served[0].url.rpartition(":")[2], "--management-port", management_port]
-    assert [health([question, *ports]) for question in ("live", "ready")] == [0, 0]
-    nowhere = ["--inference-port", "1", "--management-port", "1"]
-    assert [health([question, *nowhere]) for question in ("live", "ready")] == [1, 1]
-    assert capsys.readouterr().err.count("127.0.0.1:1/") == 2
