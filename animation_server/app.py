@@ -20,6 +20,7 @@ from animation_server.drawing import DecodeLimits
 from animation_server.errors import SettingsError
 from animation_server.inference.contract import InferenceClient
 from animation_server.metrics import Metrics
+from animation_server.observer import Observer
 from animation_server.pipeline import AnimationService, PipelineLimits
 from animation_server.settings import Settings
 from animation_server.storage import ObjectStore
@@ -48,7 +49,8 @@ def create_app(settings: Settings | None = None, service: AnimationService | Non
     settings : None to read them from the environment. service : None to make it as the settings say.
     """
     settings = Settings.from_environ() if settings is None else settings
-    service = make_service(settings) if service is None else service
+    metrics = Metrics(settings.max_queue)
+    service = make_service(settings, metrics) if service is None else service
     unknown = set(settings.motions) - set(service.renderer.motions)
     if unknown:
         known = ", ".join(service.renderer.motions)
@@ -59,7 +61,6 @@ def create_app(settings: Settings | None = None, service: AnimationService | Non
     app.config["MAX_CONTENT_LENGTH"] = settings.max_image_bytes * 4 // 3 + FORM_BYTES
     attach(app, Parts(settings, service))
     register_request_log(app)
-    metrics = Metrics(settings.max_queue)
     metrics.runs(version("drawing-animation"), service.renderer.version)
     register_metrics(app, metrics)
     register_access(app, settings)
@@ -71,23 +72,26 @@ def create_app(settings: Settings | None = None, service: AnimationService | Non
     return app
 
 
-def make_service(settings: Settings) -> AnimationService:
-    """Wire the parts that the settings name."""
+def make_service(settings: Settings, observer: Observer | None = None) -> AnimationService:
+    """Wire the parts that the settings name. observer : is told of what they do."""
     from animation_server.rendering import LibraryRenderer
 
     executor = make_executor(settings.render_threads)
     return AnimationService(
-        client=make_inference_client(settings, executor),
-        store=make_store(settings, executor),
+        client=make_inference_client(settings, executor, observer),
+        store=make_store(settings, executor, observer),
         renderer=LibraryRenderer(),
         executor=executor,
         decode_limits=decode_limits(settings),
         limits=PipelineLimits(settings.max_queue, settings.request_deadline_s),
         key_salt=settings.key_salt.get_secret_value(),
+        observer=observer,
     )
 
 
-def make_inference_client(settings: Settings, executor: Executor) -> InferenceClient:
+def make_inference_client(
+    settings: Settings, executor: Executor, observer: Observer | None = None
+) -> InferenceClient:
     """Make the client of whoever runs the models."""
     if settings.inference == "embedded":
         from animation_server.inference.embedded import EmbeddedClient
@@ -103,10 +107,10 @@ def make_inference_client(settings: Settings, executor: Executor) -> InferenceCl
         connect_timeout_s=settings.torchserve_connect_timeout_s,
         read_timeout_s=settings.torchserve_read_timeout_s,
     )
-    return TorchServeClient(address, executor.run_io)
+    return TorchServeClient(address, executor.run_io, observer)
 
 
-def make_store(settings: Settings, executor: Executor) -> ObjectStore:
+def make_store(settings: Settings, executor: Executor, observer: Observer | None = None) -> ObjectStore:
     """Make the store that the settings name."""
     if settings.storage == "local":
         from animation_server.storage.local import LocalStore
@@ -126,7 +130,7 @@ def make_store(settings: Settings, executor: Executor) -> ObjectStore:
         connect_timeout_s=settings.s3_connect_timeout_s,
         read_timeout_s=settings.s3_read_timeout_s,
     )
-    return S3Store(address, executor.map_io)
+    return S3Store(address, executor.map_io, observer)
 
 
 def decode_limits(settings: Settings) -> DecodeLimits:

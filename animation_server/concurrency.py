@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 import gevent
@@ -24,7 +25,10 @@ IO_THREADS = 16
 
 
 class Executor(Protocol):
-    """Runs CPU work on a bounded number of native threads."""
+    """Runs CPU work on a bounded number of native threads.
+
+    What runs there sees the caller's context variables, the request's id among them.
+    """
 
     def run(self, function: Callable[[], T]) -> T:
         """Run on one of the threads and wait for the result."""
@@ -110,11 +114,11 @@ class ThreadExecutor:
 
     def run(self, function: Callable[[], T]) -> T:
         """See Executor."""
-        return self._pool.submit(function).result()
+        return self._pool.submit(copy_context().run, function).result()
 
     def map(self, function: Callable[[Item], T], items: Sequence[Item]) -> list[T]:
         """See Executor."""
-        outcomes = [self._pool.submit(_Outcome, function, item) for item in items]
+        outcomes = [self._pool.submit(copy_context().run, _Outcome, function, item) for item in items]
         return [outcome.get() for outcome in [future.result() for future in outcomes]]
 
     def run_io(self, function: Callable[[], T]) -> T:
@@ -125,7 +129,7 @@ class ThreadExecutor:
         self, function: Callable[[Item], T], items: Sequence[Item], timeout_s: float | None = None
     ) -> list[T]:
         """See Executor."""
-        calls = [self._io_pool.submit(function, item) for item in items]
+        calls = [self._io_pool.submit(copy_context().run, function, item) for item in items]
         _, late = wait(calls, timeout_s)
         if late:
             for call in late:
@@ -158,7 +162,7 @@ class GeventExecutor:
     def map(self, function: Callable[[Item], T], items: Sequence[Item]) -> list[T]:
         """See Executor."""
         # Outcomes, not exceptions, cross the threads: gevent prints every exception that leaves one.
-        running = [self._pool.spawn(_Outcome, function, item) for item in items]
+        running = [self._pool.spawn(copy_context().run, _Outcome, function, item) for item in items]
         outcomes = [cast("_Outcome[T]", result.get()) for result in running]
         return [outcome.get() for outcome in outcomes]
 
@@ -174,7 +178,7 @@ class GeventExecutor:
         """See Executor."""
 
         def call_all() -> list[T]:
-            calls = [gevent.spawn(_Outcome, function, item) for item in items]
+            calls = [gevent.spawn(copy_context().run, _Outcome, function, item) for item in items]
             gevent.joinall(calls, timeout_s)
             late = [call for call in calls if not call.dead]
             if late:
@@ -204,7 +208,7 @@ class GeventExecutor:
             finally:
                 answered.release()
 
-        self._hub.loop.run_callback_threadsafe(gevent.spawn, call)
+        self._hub.loop.run_callback_threadsafe(gevent.spawn, copy_context().run, call)
         answered.acquire()
         return outcomes[0].get()
 

@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 
 from animation_server.concurrency import native_lock
 from animation_server.errors import AnimationError
-from animation_server.observer import STAGES, Call, Source
+from animation_server.observer import STAGES, Call, Dependency, Source
 
 DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 PREFIX = "animation_"
@@ -181,7 +181,6 @@ class Metrics:
         """See Observer."""
         with self._lock:
             self._call_seconds.labels(call.dependency, call.operation).observe(call.seconds)
-            self._retries.labels(call.dependency).inc(call.retries)
             if call.failure:
                 self._call_failures.labels(call.dependency, call.operation, call.failure).inc()
                 self._failing.add(call.dependency)
@@ -189,6 +188,11 @@ class Metrics:
                 self._failing.remove(call.dependency)
                 self._recoveries.labels(call.dependency).inc()
             self._up.labels(call.dependency).set(call.dependency not in self._failing)
+
+    def retried(self, dependency: Dependency) -> None:
+        """See Observer."""
+        with self._lock:
+            self._retries.labels(dependency).inc()
 
     # -- the rest ---------------------------------------------------------------------------------------
 

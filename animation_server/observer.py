@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from animation_server.errors import AnimationError
 
 Dependency = Literal["torchserve", "s3", "redis"]
 
@@ -20,21 +24,13 @@ class Call:
     """One call to a dependency, retries included.
 
     operation : what was asked for, from a small set. seconds : until the answer or the failure.
-    failure : the error's code, empty where it succeeded. retries : attempts beyond the first.
+    failure : the error's code, empty where it succeeded.
     """
 
     dependency: Dependency
     operation: str
     seconds: float
     failure: str = ""
-    retries: int = 0
-
-
-CallObserver = Callable[[Call], None]
-
-
-def ignore_call(_: Call) -> None:
-    """Let a call pass unseen."""
 
 
 class Observer(Protocol):
@@ -60,6 +56,10 @@ class Observer(Protocol):
         """Note a call to a dependency."""
         ...
 
+    def retried(self, dependency: Dependency) -> None:
+        """Note that a dependency was asked once more."""
+        ...
+
 
 class Unwatched:
     """Ignores everything; implements Observer."""
@@ -78,3 +78,20 @@ class Unwatched:
 
     def called(self, call: Call) -> None:
         """See Observer."""
+
+    def retried(self, dependency: Dependency) -> None:
+        """See Observer."""
+
+
+@contextmanager
+def calling(observer: Observer, dependency: Dependency, operation: str) -> Iterator[None]:
+    """Tell an observer of the call made within the block; an AnimationError that leaves it is a failure."""
+    started = time.perf_counter()
+    failure = ""
+    try:
+        yield
+    except AnimationError as exc:
+        failure = exc.code
+        raise
+    finally:
+        observer.called(Call(dependency, operation, time.perf_counter() - started, failure))

@@ -26,6 +26,7 @@ from animation_server.inference.answers import (
 from animation_server.inference.contract import Detection, Pose
 from animation_server.inference.torchserve_http import CHECK_TIMEOUT_S, HttpPeer, HttpTransport
 from animation_server.inference.torchserve_management import Management
+from animation_server.observer import Observer, Unwatched, calling
 
 UNVERSIONED = "torchserve"
 """The models' version where neither the settings nor the management address tell it."""
@@ -68,13 +69,18 @@ class TorchServeClient:
     """Asks a TorchServe for predictions; implements InferenceClient. Safe to call from several threads.
 
     run_io : runs the network call where sockets work; see concurrency.Executor.
+    observer : is told of every call.
     """
 
     def __init__(
-        self, address: TorchServeAddress, run_io: Callable[[Callable[[], Any]], Any] = call_directly
+        self,
+        address: TorchServeAddress,
+        run_io: Callable[[Callable[[], Any]], Any] = call_directly,
+        observer: Observer | None = None,
     ) -> None:
         self._address = address
-        self._transport = _make_transport(address, run_io)
+        self._observer = observer or Unwatched()
+        self._transport = _make_transport(address, run_io, self._observer)
         self._management: Management | None = None
         if address.management_url:
             peer = HttpPeer(address.management_url, address.connect_timeout_s, run_io)
@@ -103,13 +109,14 @@ class TorchServeClient:
         TorchServe's own ping is healthy before the models' workers are; where the management address can be
         reached, each model must have a worker that is READY.
         """
-        if self._management is None:
-            self._transport.ping(CHECK_TIMEOUT_S)
-            return
-        for name in (DETECTOR, POSE_ESTIMATOR):
-            workers = self._management.workers(name)
-            if "READY" not in workers:
-                raise InferenceUnavailableError(f"{name}: expected a READY worker, came {workers}")
+        with calling(self._observer, "torchserve", "check"):
+            if self._management is None:
+                self._transport.ping(CHECK_TIMEOUT_S)
+                return
+            for name in (DETECTOR, POSE_ESTIMATOR):
+                workers = self._management.workers(name)
+                if "READY" not in workers:
+                    raise InferenceUnavailableError(f"{name}: expected a READY worker, came {workers}")
 
     def close(self) -> None:
         """See InferenceClient."""
@@ -119,17 +126,19 @@ class TorchServeClient:
 
     def _predict(self, model: str, image: NDArray[np.uint8], timeout_s: float | None) -> bytes:
         longest = self._address.read_timeout_s
-        return self._transport.predict(
-            model, encode_png(image), longest if timeout_s is None else min(longest, timeout_s)
-        )
+        png = encode_png(image)
+        with calling(self._observer, "torchserve", model):
+            return self._transport.predict(
+                model, png, longest if timeout_s is None else min(longest, timeout_s)
+            )
 
 
 def _make_transport(
-    address: TorchServeAddress, run_io: Callable[[Callable[[], Any]], Any] = call_directly
+    address: TorchServeAddress, run_io: Callable[[Callable[[], Any]], Any], observer: Observer
 ) -> Transport:
     if address.grpc_address:
         # Imported here: it costs those who speak HTTP 10 MB and a tenth of a second.
         from animation_server.inference.torchserve_grpc import GrpcTransport
 
         return GrpcTransport(address.grpc_address, address.connect_timeout_s, run_io)
-    return HttpTransport(HttpPeer(address.url, address.connect_timeout_s, run_io))
+    return HttpTransport(HttpPeer(address.url, address.connect_timeout_s, run_io, observer))

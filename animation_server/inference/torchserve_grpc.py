@@ -16,6 +16,7 @@ from animation_server.concurrency import call_directly, is_patched
 from animation_server.errors import InferenceError, InferenceTimeoutError, InferenceUnavailableError
 from animation_server.inference.answers import refusal
 from animation_server.inference.torchserve_wire_pb2 import PredictionAnswer, PredictionRequest
+from animation_server.request_context import REQUEST_ID
 
 SERVICE = "/org.pytorch.serve.grpc.inference.InferenceAPIsService"
 MAX_MESSAGE_BYTES = 20 * 1024 * 1024
@@ -87,7 +88,11 @@ class GrpcTransport:
 
     def predict(self, model: str, png: bytes, timeout_s: float) -> bytes:
         """See Transport."""
-        request = PredictionRequest(model_name=model, input={"data": png})
+        content = {"data": png}
+        if request_id := REQUEST_ID.get():
+            # TorchServe hands its handlers no metadata of the call, but all of its input.
+            content["request_id"] = request_id.encode()
+        request = PredictionRequest(model_name=model, input=content)
         body: bytes = self._call(self._predictions, request, timeout_s).prediction
         self._raise_refusal(model, body)
         return body

@@ -12,6 +12,8 @@ from urllib3.exceptions import ReadTimeoutError
 from animation_server.concurrency import call_directly
 from animation_server.errors import InferenceTimeoutError, InferenceUnavailableError
 from animation_server.inference.answers import refusal
+from animation_server.observer import Observer, Unwatched
+from animation_server.request_context import REQUEST_ID, REQUEST_ID_HEADER
 
 POOL_SIZE = 16
 CHECK_TIMEOUT_S = 3.0
@@ -22,6 +24,7 @@ class HttpPeer:
     """One address that is asked over kept-alive connections.
 
     url : without a slash at the end. run_io : runs the network call where sockets work.
+    observer : is told of what is asked again.
     """
 
     def __init__(
@@ -29,8 +32,10 @@ class HttpPeer:
         url: str,
         connect_timeout_s: float,
         run_io: Callable[[Callable[[], Any]], Any] = call_directly,
+        observer: Observer | None = None,
     ) -> None:
         self.url = url
+        self._observer = observer or Unwatched()
         self._connect_timeout_s = connect_timeout_s
         self._run_io = run_io
         self._session = requests.Session()
@@ -44,9 +49,12 @@ class HttpPeer:
         """Make one HTTP exchange and return the body of its answer; every failure is an InferenceError."""
         url = self.url + path
         timeouts = self._connect_timeout_s, timeout_s
+        headers = {REQUEST_ID_HEADER: REQUEST_ID.get()} if REQUEST_ID.get() else {}
 
         def call() -> requests.Response:
-            return self._session.request(method, url, timeout=timeouts, allow_redirects=False, **request)
+            return self._session.request(
+                method, url, timeout=timeouts, headers=headers, allow_redirects=False, **request
+            )
 
         try:
             try:
@@ -56,6 +64,7 @@ class HttpPeer:
                 # TorchServe closed in the meantime fails just so. Not after waiting a whole timeout, though.
                 if _timed_out(exc):
                     raise
+                self._observer.retried("torchserve")
                 response = self._run_io(call)
         except requests.ConnectTimeout as exc:
             raise InferenceUnavailableError(f"{url}: no connection within {timeouts[0]} s") from exc

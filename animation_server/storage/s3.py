@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
@@ -13,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from animation_server.concurrency import MapIO, map_directly
 from animation_server.errors import StorageError
+from animation_server.observer import Observer, Unwatched, calling
 from animation_server.storage import CACHE_CONTROL
 from animation_server.storage.keys import check_key
 
@@ -47,12 +49,17 @@ class S3Store:
     """Keeps objects in a bucket; implements ObjectStore. One a process: making a client costs 100 ms.
 
     map_io : runs network calls where sockets work, and gives them up in time; see concurrency.Executor.
+    observer : is told of every call.
     """
 
-    def __init__(self, address: S3Address, map_io: MapIO = map_directly) -> None:
+    def __init__(
+        self, address: S3Address, map_io: MapIO = map_directly, observer: Observer | None = None
+    ) -> None:
         self._address = address
+        self._observer = observer or Unwatched()
         self._map_io = map_io
         self._client = _make_client(address, address.endpoint_url)
+        self._client.meta.events.register("before-send.s3", self._count_retry)
         self._signer = self._client
         if address.public_endpoint_url:
             # The host is part of what is signed, so links need a client that knows the public one.
@@ -67,28 +74,35 @@ class S3Store:
         # Asked first, too, for servers that do not know the condition.
         if self.exists([key], timeout_s) == [True]:
             return False
-        try:
-            self._call("put_object", self._content(key, data, content_type) | {"IfNoneMatch": "*"}, timeout_s)
-        except StorageError as exc:
-            if _status(exc.__cause__) in (409, 412):
-                return False
-            raise
-        return True
+
+        def put_new(request: dict[str, Any]) -> bool:
+            try:
+                self._client.put_object(**request)
+            except ClientError as exc:
+                if _status(exc) in (409, 412):
+                    return False
+                raise
+            return True
+
+        content = self._content(key, data, content_type) | {"IfNoneMatch": "*"}
+        (created,) = self._run("put_object", put_new, [content], timeout_s)
+        return created
 
     def get(self, key: str, timeout_s: float | None = None) -> bytes | None:
         """See ObjectStore."""
 
-        def read(request: dict[str, Any]) -> bytes:
-            with self._client.get_object(**request)["Body"] as body:
+        def read(request: dict[str, Any]) -> bytes | None:
+            try:
+                answer = self._client.get_object(**request)
+            except ClientError as exc:
+                if _is_missing(exc):
+                    return None
+                raise
+            with answer["Body"] as body:
                 data: bytes = body.read()
             return data
 
-        try:
-            (data,) = self._run("get_object", read, [self._object(key)], timeout_s)
-        except StorageError as exc:
-            if _is_missing(exc):
-                return None
-            raise
+        (data,) = self._run("get_object", read, [self._object(key)], timeout_s)
         return data
 
     def exists(self, keys: Sequence[str], timeout_s: float | None = None) -> list[bool]:
@@ -186,9 +200,14 @@ class S3Store:
         timeout_s: float | None,
     ) -> list[T]:
         """Make S3 calls side by side; every failure is a StorageError with the cause attached."""
+        with calling(self._observer, "s3", operation), self._translated(operation, timeout_s):
+            return self._map_io(call, requests, timeout_s)
+
+    @contextmanager
+    def _translated(self, operation: str, timeout_s: float | None) -> Iterator[None]:
         bucket = self._address.bucket
         try:
-            return self._map_io(call, requests, timeout_s)
+            yield
         except ClientError as exc:
             # A missing object answers 403 instead of 404 to those who may not list the bucket.
             raise StorageError(
@@ -200,6 +219,11 @@ class S3Store:
             raise StorageError(f"S3 {operation} on {bucket}: {exc}") from exc
         except TimeoutError as exc:
             raise StorageError(f"S3 {operation} on {bucket}: no answer within {timeout_s} s") from exc
+
+    def _count_retry(self, request: Any, **_: Any) -> None:
+        """Tell of attempts beyond the first, which botocore numbers in a header."""
+        if not str(request.headers.get("amz-sdk-request", "")).startswith(("attempt=1;", "b'attempt=1;")):
+            self._observer.retried("s3")
 
 
 def _make_client(address: S3Address, endpoint_url: str) -> Any:
@@ -220,13 +244,10 @@ def _make_client(address: S3Address, endpoint_url: str) -> Any:
     return session.client("s3", endpoint_url=endpoint_url or None, config=config)
 
 
-def _status(exc: BaseException | None) -> int:
-    if not isinstance(exc, ClientError):
-        return 0
+def _status(exc: ClientError) -> int:
     return int(exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def _is_missing(exc: StorageError) -> bool:
+def _is_missing(exc: ClientError) -> bool:
     """Tell an object that is not there from a bucket that is not."""
-    cause = exc.__cause__
-    return isinstance(cause, ClientError) and cause.response.get("Error", {}).get("Code") == "NoSuchKey"
+    return bool(exc.response.get("Error", {}).get("Code") == "NoSuchKey")

@@ -54,18 +54,22 @@ def test_queue_shows_how_full_it_is() -> None:
 
 
 def test_a_dependency_that_answers_again_is_counted() -> None:
-    """Two failures in a row are one recovery; in between it is down; retries add up."""
-    down = [Call("s3", "put", 0.1, "storage_failed", retries=1)] * 2
+    """Two failures in a row are one recovery; in between it is down; retries are counted."""
+    down = [Call("s3", "put", 0.1, "storage_failed")] * 2
     up = Call("s3", "put", 0.1)
-    broken, mended = (
-        after(*[lambda m, c=c: m.called(c) for c in calls]) for calls in (down, [*down, up, up])
-    )
-    assert (broken("animation_dependency_up", dependency="s3"), mended("animation_dependency_up")) == (0, 1)
-    assert not broken("animation_dependency_recoveries_total")
-    assert mended("animation_dependency_recoveries_total", dependency="s3") == 1
-    assert mended("animation_dependency_failures_total", operation="put", code="storage_failed") == 2
-    assert mended("animation_dependency_retries_total", dependency="s3") == 2
-    assert mended("animation_dependency_duration_seconds_count", dependency="s3", operation="put") == 4
+    broken, mended = Metrics(), Metrics()
+    for call in down:
+        broken.called(call)
+    for call in (*down, up, up):
+        mended.called(call)
+    mended.retried("s3")
+    broken_of, of = (numbers(metrics.exposition().decode()) for metrics in (broken, mended))
+    assert (broken_of("animation_dependency_up", dependency="s3"), of("animation_dependency_up")) == (0, 1)
+    assert not broken_of("animation_dependency_recoveries_total")
+    assert of("animation_dependency_recoveries_total", dependency="s3") == 1
+    assert of("animation_dependency_failures_total", operation="put", code="storage_failed") == 2
+    assert of("animation_dependency_retries_total", dependency="s3") == 1
+    assert of("animation_dependency_duration_seconds_count", dependency="s3", operation="put") == 4
 
 
 def test_says_what_runs_and_in_which_process() -> None:
