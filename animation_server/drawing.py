@@ -89,6 +89,8 @@ def decode_drawing(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Drawin
     name, opener = _sniff(data)
     try:
         image = opener(BytesIO(data))
+    except Image.DecompressionBombError as exc:  # Pillow's own limit, which some plugins check
+        raise _too_many_pixels("more than 178 million", limits) from exc
     except _DAMAGE as exc:
         raise _damaged(name) from exc
     _check_size(image.size, limits)
@@ -131,15 +133,18 @@ def _damaged(name: str) -> InputError:
     )
 
 
+def _too_many_pixels(came: str, limits: DecodeLimits) -> InputError:
+    return InputError(
+        f"Expected an image of at most {limits.max_pixels} pixels, came {came}. Send a smaller one.",
+        code="too_many_pixels",
+        status=413,
+    )
+
+
 def _check_size(size: tuple[int, int], limits: DecodeLimits) -> None:
     width, height = size
     if width * height > limits.max_pixels:
-        raise InputError(
-            f"Expected an image of at most {limits.max_pixels} pixels, came {width} x {height}. "
-            "Send a smaller one.",
-            code="too_many_pixels",
-            status=413,
-        )
+        raise _too_many_pixels(f"{width} x {height}", limits)
     if min(width, height) < MIN_SIDE:
         raise InputError(
             f"Expected an image of at least {MIN_SIDE} x {MIN_SIDE} pixels, came {width} x {height}.",

@@ -1,4 +1,8 @@
-"""YAML from files that others wrote: plain values and Python tuples, nothing that runs code."""
+"""YAML from files that others wrote: plain values and Python tuples, nothing that runs code.
+
+What a file may cost is bounded by its length and by how many values it stands for: with aliases a few lines
+can stand for billions, which whoever checks or shows them walks through one by one.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,22 @@ import yaml
 
 from animation_server.errors import InputError
 
-_MAX_BYTES = 1 << 20  # AnimatedDrawings' largest configuration has 3 kB
+_MAX_BYTES = 1 << 18  # AnimatedDrawings' largest configuration has 3 kB
+_MAX_VALUES = 100_000
+# What PyYAML's constructors raise, beside its own errors, on scalars that are not what their tag or shape
+# says: dates that do not exist, numbers with thousands of digits, keys that cannot be hashed, and so on.
+_BAD_SCALARS = (ValueError, TypeError, OverflowError, LookupError, AttributeError)
 
 
 class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, which reads `!!python/tuple` too and refuses a key given twice."""
+    """PyYAML's safe loader. Reads `!!python/tuple` too; refuses repeated keys and what costs too much."""
+
+    def get_single_node(self) -> yaml.Node | None:
+        """Compose the document. What its aliases make of it is counted before anything is constructed."""
+        node: yaml.Node | None = super().get_single_node()
+        if node is not None:
+            _count_values(node, {})
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """Build a dict. PyYAML keeps the last of two equal keys in silence; a misprint, so an error here."""
@@ -30,6 +45,24 @@ class _Loader(yaml.SafeLoader):
         return mapping
 
 
+def _count_values(node: yaml.Node, counted: dict[int, int]) -> int:
+    """Count the values below a node, each alias as all that it stands for."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in counted:
+        counted[id(node)] = (
+            _MAX_VALUES + 1
+        )  # for as long as it is being counted: who meets it goes in circles
+        pairs = isinstance(node, yaml.MappingNode)
+        children = [child for pair in node.value for child in pair] if pairs else node.value
+        counted[id(node)] = 1 + sum(_count_values(child, counted) for child in children)
+    if counted[id(node)] > _MAX_VALUES:
+        raise yaml.constructor.ConstructorError(
+            None, None, f"expected at most {_MAX_VALUES} values, came more", node.start_mark
+        )
+    return counted[id(node)]
+
+
 def _construct_tuple(loader: yaml.SafeLoader, node: yaml.Node) -> tuple[Any, ...]:
     if not isinstance(node, yaml.SequenceNode):
         raise yaml.constructor.ConstructorError(
@@ -38,13 +71,24 @@ def _construct_tuple(loader: yaml.SafeLoader, node: yaml.Node) -> tuple[Any, ...
     return tuple(loader.construct_sequence(node, deep=True))
 
 
+def _construct_int(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int:
+    """Build an int that fits 64 bits: longer ones cannot become floats, nor be shown in an error."""
+    value: int = loader.construct_yaml_int(node)
+    if value.bit_length() > 63:
+        raise yaml.constructor.ConstructorError(
+            None, None, "expected whole numbers of at most 64 bits", node.start_mark
+        )
+    return value
+
+
 _Loader.add_constructor("tag:yaml.org,2002:python/tuple", _construct_tuple)
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
 
 
 def load_yaml(path: Path) -> Any:
     """Read a YAML file as plain values (dict, list, tuple, str, int, float, bool, None, date).
 
-    Raises InputError when the file cannot be read, is longer than 1 MiB, or is not YAML; its message names
+    Raises InputError when the file cannot be read, is longer than 256 KiB, or is not YAML; its message names
     the line.
     """
     try:
@@ -64,7 +108,7 @@ def parse_yaml(text: str, source: str = "YAML text") -> Any:
     """
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
-    except yaml.YAMLError as exc:
+    except (yaml.YAMLError, *_BAD_SCALARS) as exc:
         raise InputError(f"{source}: not readable as YAML: {exc}", code="bad_config") from exc
     except RecursionError as exc:
         raise InputError(f"{source}: nested too deeply for a configuration", code="bad_config") from exc

@@ -48,6 +48,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "toes": SIDES,
 }
 _AXES = ("x", "y", "z")
+# what PyYAML raises, beside its own errors, on scalars that are not what they look like, and on deep nesting
+_BAD_SCALARS = (ValueError, TypeError, OverflowError, LookupError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ def parse_keys(text: str, source: str = "key poses") -> Score:
     """Read key poses. Raises BvhError, naming the entry, for anything not described above."""
     try:
         document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, *_BAD_SCALARS) as error:
         raise BvhError(f"{source}: expected YAML: {' '.join(str(error).split())}") from error
     known = ("fps", "duration", "loops", "lag", "poses", "keys", "sway")
     top = _mapping(document, source, known)

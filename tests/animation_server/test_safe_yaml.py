@@ -43,7 +43,7 @@ def test_unreadable_and_oversized_files_are_refused(tmp_path: Path) -> None:
     """The message names the file."""
     with pytest.raises(InputError, match=r"none\.yaml: cannot read"):
         load_yaml(tmp_path / "none.yaml")
-    (tmp_path / "big.yaml").write_text("#" * (1 << 20) + "\n")
+    (tmp_path / "big.yaml").write_text("#" * (1 << 18) + "\n")
     with pytest.raises(InputError, match=r"big\.yaml: expected"):
         load_yaml(tmp_path / "big.yaml")
     (tmp_path / "latin.yaml").write_bytes(b"a: \xff")
