@@ -15,10 +15,15 @@ from animation_server.api.metrics import register_metrics
 from animation_server.api.objects import objects_blueprint
 from animation_server.api.parts import Parts, attach
 from animation_server.api.request_log import register_request_log
-from animation_server.concurrency import Executor, make_executor
+from animation_server.api.slow_uploads import bound_uploads
+from animation_server.concurrency import Executor, make_executor, usable_cores
 from animation_server.drawing import DecodeLimits
 from animation_server.errors import SettingsError
 from animation_server.inference.contract import InferenceClient
+from animation_server.jobs.engine import JobEngine
+from animation_server.jobs.in_process import InProcessQueue
+from animation_server.jobs.making import make_with
+from animation_server.jobs.records import MemoryRecords
 from animation_server.metrics import Metrics
 from animation_server.observer import Observer
 from animation_server.pipeline import AnimationService, PipelineLimits
@@ -59,7 +64,7 @@ def create_app(settings: Settings | None = None, service: AnimationService | Non
     app.request_class = InMemoryRequest
     # Base64 is longer than what it holds by a third; the image's own limit is checked where it is decoded.
     app.config["MAX_CONTENT_LENGTH"] = settings.max_image_bytes * 4 // 3 + FORM_BYTES
-    attach(app, Parts(settings, service))
+    attach(app, Parts(settings, service, make_jobs(settings, service)))
     register_request_log(app)
     metrics.runs(version("drawing-animation"), service.renderer.version)
     register_metrics(app, metrics)
@@ -90,6 +95,34 @@ def make_service(settings: Settings, observer: Observer | None = None) -> Animat
 
 
 def make_inference_client(
+def make_jobs(settings: Settings, service: AnimationService) -> JobEngine | None:
+    """Make the engine of jobs that the settings name; None where there are to be no jobs.
+
+    Raises SettingsError where Celery has no Redis.
+    """
+    if settings.jobs == "celery":
+        from animation_server.jobs.celery_queue import CeleryQueue, make_celery
+        from animation_server.jobs.redis_records import RedisRecords
+
+        url = settings.redis_url.get_secret_value()
+        if not url:
+            raise SettingsError("ANIMATION_JOBS: celery expects ANIMATION_REDIS_URL, which is not set")
+        shared = RedisRecords(url, settings.job_expiry_s)
+        app = make_celery(url, settings.job_deadline_s)
+        return JobEngine(shared, CeleryQueue(app, service.store, shared.client, settings.max_jobs))
+    if settings.jobs == "off" or settings.workers > 1:  # another process would not know of this one's jobs
+        return None
+    records = MemoryRecords(settings.job_expiry_s)
+    queue = InProcessQueue(
+        make_with(service),
+        records,
+        workers=settings.render_threads or usable_cores(),
+        most_waiting=settings.max_queue,
+        deadline_s=settings.job_deadline_s,
+    )
+    return JobEngine(records, queue)
+
+
     settings: Settings, executor: Executor, observer: Observer | None = None
 ) -> InferenceClient:
     """Make the client of whoever runs the models."""

@@ -76,6 +76,12 @@ def _serve(_: argparse.Namespace) -> int:
     os.execve(sys.executable, [*command, "animation_server.app:create_app()"], environ)  # noqa: S606
 
 
+def _worker(_: argparse.Namespace) -> int:
+    command = [sys.executable, "-m", "animation_server.jobs.worker"]
+    sys.stdout.flush()
+    os.execve(sys.executable, command, {**LIBRARIES, **os.environ})  # noqa: S606
+
+
 def _annotate(arguments: argparse.Namespace) -> int:
     from animation_server.annotation_folder import write_annotation
     from animation_server.one_shot import annotate_every_figure, annotate_image, read_image
@@ -258,6 +264,9 @@ def _parser() -> argparse.ArgumentParser:
 
     serve = commands.add_parser("serve", help="run the server: gunicorn with gevent workers")
     serve.set_defaults(run=_serve)
+
+    worker = commands.add_parser("worker", help="work on queued jobs: a Celery worker")
+    worker.set_defaults(run=_worker)
 
     annotate = commands.add_parser("annotate", help="find the figure in a drawing, write a character folder")
     annotate.add_argument("image", type=Path, metavar="IMAGE")

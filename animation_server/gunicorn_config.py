@@ -61,7 +61,10 @@ def worker_exit(_server: Any, worker: Any) -> None:
     from animation_server.api.parts import parts_of
 
     if worker.app.callable is not None:
-        parts_of(worker.app.callable).service.close()
+        parts = parts_of(worker.app.callable)
+        if parts.jobs is not None:
+            parts.jobs.close()
+        parts.service.close()
 
 
 def child_exit(_server: Any, worker: Any) -> None:

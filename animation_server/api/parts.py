@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from flask import Flask, current_app
 
+from animation_server.jobs.engine import JobEngine
 from animation_server.pipeline import AnimationService
 from animation_server.settings import Settings
 
@@ -14,10 +15,11 @@ _EXTENSION = "animation_server"
 
 @dataclass(frozen=True)
 class Parts:
-    """The settings, and the service that holds everything else."""
+    """The settings, the service that makes animations, and the engine of jobs where there are jobs."""
 
     settings: Settings
     service: AnimationService
+    jobs: JobEngine | None = None
 
 
 def attach(app: Flask, parts: Parts) -> None:

@@ -1,0 +1,83 @@
+"""Jobs worked on by this process: no broker, nothing to install, nothing that outlives the process."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+
+from animation_server.concurrency import native_lock
+from animation_server.errors import OverloadedError
+from animation_server.jobs.making import MakeJob
+from animation_server.jobs.records import JobRecords
+from animation_server.jobs.runner import run_job
+
+
+class InProcessQueue:
+    """Threads (greenlets where gevent stands in for them) that take jobs one after the other; a JobQueue.
+
+    make : makes what one job asks for. workers : jobs at a time. most_waiting : jobs that may wait beyond
+    those; their images are in memory, nowhere else. deadline_s : longest time for one attempt.
+    """
+
+    def __init__(
+        self, make: MakeJob, records: JobRecords, workers: int, most_waiting: int, deadline_s: float
+    ) -> None:
+        self._make = make
+        self._records = records
+        self._deadline_s = deadline_s
+        self._most = workers + most_waiting
+        self._lock = native_lock()
+        self._images: dict[str, bytes] = {}
+        self._sent: queue.Queue[str | None] = queue.Queue()
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
+        self._started = False
+
+    def accept(self, job_id: str, image: bytes) -> None:
+        """See JobQueue."""
+        with self._lock:
+            if job_id in self._images:
+                return
+            if len(self._images) >= self._most:
+                raise OverloadedError(f"{self._most} jobs are waiting or worked on already. Try again later.")
+            self._images[job_id] = image
+            if not self._started:  # not before there is a job: many an app never has one
+                self._started = True
+                for thread in self._threads:
+                    thread.start()
+
+    def send(self, job_id: str) -> None:
+        """See JobQueue."""
+        self._sent.put(job_id)
+
+    def discard(self, job_id: str) -> None:
+        """See JobQueue."""
+        with self._lock:
+            self._images.pop(job_id, None)
+
+    def close(self) -> None:
+        """See JobQueue."""
+        if self._started:
+            for _ in self._threads:
+                self._sent.put(None)
+            for thread in self._threads:
+                thread.join()
+
+    def _work(self) -> None:
+        while (job_id := self._sent.get()) is not None:
+            self._run(job_id)
+            self.discard(job_id)
+
+    def _run(self, job_id: str) -> None:
+        request, image = self._records.get_request(job_id), self._images.get(job_id)
+        if request is None or image is None:  # cancelled while it waited
+            return
+        retry_s: float | None = 0.0
+        while retry_s is not None:
+            time.sleep(retry_s)
+            retry_s = run_job(
+                job_id,
+                lambda meter, deadline: self._make(request, image, meter, deadline),
+                self._records,
+                self._deadline_s,
+            )

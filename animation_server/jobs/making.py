@@ -1,0 +1,29 @@
+"""What a job comes down to: a call of the service, with its progress and its deadline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from animation_server.admission import Deadline
+from animation_server.jobs.job import JobRequest, JobResult
+from animation_server.jobs.runner import ProgressMeter
+from animation_server.pipeline import AnimationRequest, AnimationService
+from animation_server.production import Progress
+
+MakeJob = Callable[[JobRequest, bytes, ProgressMeter, Deadline], JobResult]
+"""Makes what a request asks for of an image, which is empty where the request names a character."""
+
+
+def make_with(service: AnimationService) -> MakeJob:
+    """Return what lets a service make the animations of jobs."""
+
+    def make(request: JobRequest, image: bytes, meter: ProgressMeter, deadline: Deadline) -> JobResult:
+        def progress(came: Progress) -> None:
+            meter.stage, meter.progress = came.stage, came.done / came.total
+
+        result = service.animate(
+            AnimationRequest(image, request.motions, request.options), deadline=deadline, progress=progress
+        )
+        return JobResult(result.id, result.keys)
+
+    return make

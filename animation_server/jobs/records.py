@@ -1,0 +1,163 @@
+"""Where the states of jobs are kept, so that whoever asks can be told.
+
+A job is a record that any process may read, its worker moves forward, and its owner may cancel. Once it is
+finished nothing changes it, whoever comes late. Records expire.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+from animation_server.concurrency import native_lock
+from animation_server.jobs.job import Job, JobRequest
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Whether a worker that came to work on a job may.
+
+    may : "begin"; "skip" where there is nothing left to do; "wait" where another is at it.
+    attempt : how often it was begun, this time included.
+    """
+
+    may: Literal["begin", "skip", "wait"]
+    attempt: int = 0
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What an idempotency key stands for.
+
+    fingerprint : digest of the request that first came with the key. job_id : of its job.
+    """
+
+    fingerprint: str
+    job_id: str
+
+
+class JobRecords(Protocol):
+    """Keeps jobs. Safe to call from several threads; every method raises JobsUnavailableError on failure."""
+
+    def add(self, job: Job, request: JobRequest) -> None:
+        """Keep a new job; one that is there already stays as it is."""
+        ...
+
+    def get(self, job_id: str) -> Job | None:
+        """Return a job as it is now, None where there is none or no longer."""
+        ...
+
+    def get_request(self, job_id: str) -> JobRequest | None:
+        """Return what a job is to make."""
+        ...
+
+    def begin(self, job_id: str) -> Turn:
+        """Ask to work on a job. Whoever may begin holds it until `update` was not called for some seconds."""
+        ...
+
+    def update(self, job_id: str, **changes: Any) -> bool:
+        """Change fields of an unfinished job; False, and no change, where it is finished or gone."""
+        ...
+
+    def release(self, job_id: str) -> None:
+        """Let others begin a job at once."""
+        ...
+
+    def remove(self, job_id: str) -> None:
+        """Forget a job."""
+        ...
+
+    def remember(self, key: str, ticket: Ticket) -> Ticket:
+        """Bind an idempotency key to a ticket unless it is bound; return the one it is bound to."""
+        ...
+
+    def check(self) -> None:
+        """Return when jobs can be kept."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class MemoryRecords:
+    """Keeps jobs in this process; implements JobRecords.
+
+    expiry_s : how long a job is kept after its last change. clock : seconds since the epoch.
+    """
+
+    def __init__(self, expiry_s: float, clock: Callable[[], float] = time.time) -> None:
+        self._expiry_s = expiry_s
+        self._clock = clock
+        self._lock = native_lock()  # progress comes from native threads
+        self._jobs: dict[str, tuple[Job, JobRequest]] = {}
+        self._tickets: dict[str, tuple[float, Ticket]] = {}
+        self._attempts: dict[str, int] = {}
+
+    def add(self, job: Job, request: JobRequest) -> None:
+        """See JobRecords."""
+        with self._lock:
+            self._drop_expired()
+            self._jobs.setdefault(job.id, (job, request))
+
+    def get(self, job_id: str) -> Job | None:
+        """See JobRecords."""
+        with self._lock:
+            job, _ = self._jobs.get(job_id, (None, None))
+            return None if job is None or self._is_expired(job) else job
+
+    def get_request(self, job_id: str) -> JobRequest | None:
+        """See JobRecords."""
+        with self._lock:
+            return self._jobs.get(job_id, (None, None))[1]
+
+    def begin(self, job_id: str) -> Turn:
+        """See JobRecords; here a job has one worker only, which never has to wait for another."""
+        if not self.update(job_id, state="running"):
+            return Turn("skip")
+        with self._lock:
+            attempt = self._attempts[job_id] = self._attempts.get(job_id, 0) + 1
+        return Turn("begin", attempt)
+
+    def update(self, job_id: str, **changes: Any) -> bool:
+        """See JobRecords."""
+        with self._lock:
+            job, request = self._jobs.get(job_id, (None, None))
+            if job is None or request is None or job.is_finished:
+                return False
+            self._jobs[job_id] = replace(job, **changes, updated_at=self._clock()), request
+            return True
+
+    def release(self, job_id: str) -> None:
+        """See JobRecords."""
+
+    def remove(self, job_id: str) -> None:
+        """See JobRecords."""
+        with self._lock:
+            self._jobs.pop(job_id, None)
+            self._attempts.pop(job_id, None)
+
+    def remember(self, key: str, ticket: Ticket) -> Ticket:
+        """See JobRecords."""
+        with self._lock:
+            self._drop_expired()
+            return self._tickets.setdefault(key, (self._clock(), ticket))[1]
+
+    def check(self) -> None:
+        """See JobRecords."""
+
+    def close(self) -> None:
+        """See JobRecords."""
+
+    def _is_expired(self, job: Job) -> bool:
+        return job.is_finished and self._clock() - job.updated_at >= self._expiry_s
+
+    def _drop_expired(self) -> None:
+        for job_id in [job.id for job, _ in self._jobs.values() if self._is_expired(job)]:
+            del self._jobs[job_id]
+            self._attempts.pop(job_id, None)
+        too_old = self._clock() - self._expiry_s
+        for key in [key for key, (bound_at, _) in self._tickets.items() if bound_at <= too_old]:
+            del self._tickets[key]
