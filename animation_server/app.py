@@ -15,7 +15,6 @@ from animation_server.api.metrics import register_metrics
 from animation_server.api.objects import objects_blueprint
 from animation_server.api.parts import Parts, attach
 from animation_server.api.request_log import register_request_log
-from animation_server.api.slow_uploads import bound_uploads
 from animation_server.concurrency import Executor, make_executor, usable_cores
 from animation_server.drawing import DecodeLimits
 from animation_server.errors import SettingsError
