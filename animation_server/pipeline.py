@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from animation_server.admission import Deadline
 from animation_server.animate import AnimationOptions
 from animation_server.annotate import Annotation, annotate
+from animation_server.characters import CharacterShelf, Origin, StoredCharacter
 from animation_server.clip import EXTENSIONS
 from animation_server.concurrency import Executor
 from animation_server.drawing import DecodeLimits, Drawing, decode_drawing
@@ -31,7 +32,7 @@ from animation_server.renderer import Renderer
 from animation_server.sample import sample_drawing
 from animation_server.stages import stage
 from animation_server.storage import ObjectStore
-from animation_server.storage.keys import animation_key, drawing_id
+from animation_server.storage.keys import animation_key, drawing_folder, drawing_id
 
 log = logging.getLogger(__name__)
 
@@ -46,17 +47,35 @@ class AnimationRequest:
 
 
 @dataclass(frozen=True)
+class CharacterAnimationRequest:
+    """The same for a character that is kept: its id instead of an image."""
+
+    character: str
+    motions: tuple[str, ...]
+    options: AnimationOptions
+
+
+@dataclass(frozen=True)
 class AnimationResult:
     """What the caller gets.
 
-    id : names the drawing, the same for the same file. urls : motion -> address. stages_s : seconds of work
-    by stage, over all threads; empty where everything was stored already. keys : motion -> key in the store.
+    id : names the drawing, the same for the same file; or the character that was asked for.
+    urls : motion -> address. keys : motion -> key in the store.
+    stages_s : seconds of work by stage, over all threads; empty where everything was stored already.
     """
 
     id: str
     urls: dict[str, str]
     stages_s: dict[str, float] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CharacterResult:
+    """A character that was made, and seconds of work by stage."""
+
+    character: StoredCharacter
+    stages_s: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -80,15 +99,19 @@ class AnimationService:
         limits: PipelineLimits,
         key_salt: str = "",
         observer: Observer | None = None,
+        *,
+        keep_uploads: bool = False,
     ) -> None:
         self.client = client
         self.store = store
         self.renderer = renderer
+        self.characters = CharacterShelf(store)
         self.warming = False
         self._executor = executor
         self._decode_limits = decode_limits
         self._deadline_s = limits.deadline_s
         self._key_salt = key_salt
+        self._keep_uploads = keep_uploads
         self._observer = observer or Unwatched()
         self._production = Production(store, renderer, executor, self._observer, limits.max_queue)
 
@@ -105,19 +128,84 @@ class AnimationService:
         Raises InputError, CapacityError, CancelledError or DependencyError; nothing is stored of an image
         that is refused.
         """
-        deadline = deadline or Deadline.after(self._deadline_s)
+        deadline = deadline or self.new_deadline()
         self.check_motions(request.motions)
         drawing = drawing_id(request.image, self._key_salt)
-        keys = self._keys(drawing, request)
+        annotated_by = {"models": self.client.version(), "working_size": self._decode_limits.working_size}
+        keys = self._keys(drawing, request, annotated_by)
 
         def prepare(steps: Steps) -> Any:
             decoded, annotation = self._annotate(request.image, steps)
-            if request.options.background == "sheet":
-                return self.renderer.prepare_on_sheet(decoded, annotation)
-            return self.renderer.prepare(annotation.character)
+            on_sheet = request.options.background == "sheet"
+            return self._prepare(annotation, decoded if on_sheet else None)
 
         delivery = self._production.deliver(Order(keys, request.options, prepare), deadline, progress)
         return AnimationResult(drawing, delivery.urls, delivery.stages_s, keys)
+
+    def create_character(
+        self, image: bytes, *, deadline: Deadline | None = None, progress: OnProgress = ignore_progress
+    ) -> CharacterResult:
+        """Annotate a drawing and keep its character, every time a new one; raises as `animate` does."""
+        deadline = deadline or self.new_deadline()
+
+        def make(steps: Steps) -> StoredCharacter:
+            decoded, annotation = self._annotate(image, steps)
+            origin = Origin(
+                drawing_id(image, self._key_salt),
+                self.client.version(),
+                self.renderer.version,
+                self._decode_limits.working_size,
+            )
+            with stage("store"), blame_deadline(deadline):
+                sheet = decoded if self._keep_uploads else None
+                stored = self.characters.add(annotation, origin, sheet, deadline)
+            steps.passed("store", 1.0)
+            return stored
+
+        return CharacterResult(*self._production.work(make, deadline, progress))
+
+    def animate_character(
+        self,
+        request: CharacterAnimationRequest,
+        *,
+        deadline: Deadline | None = None,
+        progress: OnProgress = ignore_progress,
+    ) -> AnimationResult:
+        """Do what `animate` does for a character that is kept, as it was corrected last.
+
+        Raises InputError with status 404 where there is no such character, 422 for the sheet as background
+        where drawings are not kept.
+        """
+        deadline = deadline or self.new_deadline()
+        self.check_motions(request.motions)
+        with blame_deadline(deadline):
+            stored = self.characters.read(request.character, deadline)
+        on_sheet = request.options.background == "sheet"
+        if on_sheet and not stored.sheet:
+            raise InputError(
+                "background: expected a colour or 'transparent', for this server does not keep drawings. "
+                "Send the image to /v1/animations to see its figure on the sheet.",
+                code="no_sheet",
+                status=422,
+            )
+        keys = self._keys(stored.origin.drawing, request, self._decides(stored))
+
+        def prepare(steps: Steps) -> Any:
+            with stage("store"), blame_deadline(deadline):
+                annotation = self.characters.open(stored, steps.deadline)
+                sheet = self.characters.open_sheet(stored, steps.deadline) if on_sheet else None
+            return self._prepare(annotation, sheet)
+
+        delivery = self._production.deliver(Order(keys, request.options, prepare), deadline, progress)
+        if delivery.stages_s and not self.characters.has(stored, deadline):
+            # Deleted while it was rendered: what came too late must not stay.
+            self.store.delete(keys.values(), deadline.remaining_s())
+            self.characters.read(request.character, deadline)
+        return AnimationResult(stored.id, delivery.urls, delivery.stages_s, keys)
+
+    def new_deadline(self) -> Deadline:
+        """Set the deadline of a request that comes now."""
+        return Deadline.after(self._deadline_s)
 
     def check_motions(self, names: Sequence[str]) -> None:
         """Raise InputError unless all motions are known and there is at least one."""
@@ -166,17 +254,35 @@ class AnimationService:
         steps.passed("mask", 0.75)
         return drawing, annotation
 
-    def _keys(self, drawing: str, request: AnimationRequest) -> dict[str, str]:
-        decides = {
-            **asdict(request.options),
-            "working_size": self._decode_limits.working_size,
-            "models": self.client.version(),
-            "renderer": self.renderer.version,
-        }
-        extension = EXTENSIONS[request.options.format]
+    def _prepare(self, annotation: Annotation, sheet: Drawing | None) -> Any:
+        """Do what all motions share; sheet : the drawing, where the figure is to be animated on it."""
+        if sheet is None:
+            return self.renderer.prepare(annotation.character)
+        return self.renderer.prepare_on_sheet(sheet, annotation)
+
+    def _decides(self, stored: StoredCharacter) -> dict[str, object]:
+        """What of a character goes into the keys of its animations.
+
+        Nobody has corrected it and the same code is at work: it is what `animate` makes of the drawing, and
+        so are the keys.
+        """
+        origin = stored.origin
+        if stored.revision == 1 and origin.renderer == self.renderer.version:
+            return {"models": origin.models, "working_size": origin.working_size}
+        return {"figure": stored.figure_digest}
+
+    def _keys(
+        self,
+        drawing: str,
+        request: AnimationRequest | CharacterAnimationRequest,
+        figure: Mapping[str, object],
+    ) -> dict[str, str]:
+        """Name an animation of each motion; figure : what decides how the figure was cut out."""
+        decides = {**asdict(request.options), **figure, "renderer": self.renderer.version}
+        folder, extension = drawing_folder(drawing), EXTENSIONS[request.options.format]
         return {
             name: animation_key(
-                drawing, name, decides | {"motion": self.renderer.motions[name].digest}, extension
+                folder, name, decides | {"motion": self.renderer.motions[name].digest}, extension
             )
             for name in request.motions
         }

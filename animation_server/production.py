@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from animation_server.admission import Admission, Deadline, SingleFlight
 from animation_server.animate import AnimationOptions
@@ -20,6 +20,8 @@ from animation_server.observer import Observer
 from animation_server.renderer import Renderer
 from animation_server.stages import observed, stage
 from animation_server.storage import ObjectStore
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,32 @@ class Production:
         self._observer.delivered("stored", len(keys) - len(missing))
         return Delivery({motion: self._store.url(key) for motion, key in order.keys.items()}, stages_s)
 
+    def work(
+        self, make: Callable[[Steps], T], deadline: Deadline, progress: OnProgress = ignore_progress
+    ) -> tuple[T, dict[str, float]]:
+        """Admit and do work that ends in no animation; returns its result and seconds by stage."""
+        times = _StageTimes(self._observer)
+        ledger = _Ledger(progress, 1)
+
+        def run() -> T:
+            deadline.check()
+            with observed(times.add):
+                return make(Steps(deadline, lambda name, share: ledger.note("", name, share)))
+
+        with self._admitted():
+            made = self._executor.run(run)
+        return made, times.seconds
+
+    @contextmanager
+    def _admitted(self) -> Iterator[None]:
+        """Hold one of the places for work; raises OverloadedError where there is none."""
+        with self._admission.slot():
+            self._observer.queued(1)
+            try:
+                yield
+            finally:
+                self._observer.queued(-1)
+
     def _make_or_share(
         self, order: Order, missing: Sequence[str], deadline: Deadline, progress: OnProgress
     ) -> dict[str, float]:
@@ -141,13 +169,9 @@ class Production:
                     self._store.put(order.keys[motion], clip.data, clip.content_type, deadline.remaining_s())
             ledger.note(motion, "store", 1.0)
 
-        with self._admission.slot():
-            self._observer.queued(1)
-            try:
-                prepared = self._executor.run(prepare)
-                self._executor.map(render, missing)
-            finally:
-                self._observer.queued(-1)
+        with self._admitted():
+            prepared = self._executor.run(prepare)
+            self._executor.map(render, missing)
         return times.seconds
 
 

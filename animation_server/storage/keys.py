@@ -1,8 +1,11 @@
 """Storage keys: computed from everything that decides what an animation looks like, and from nothing else.
 
-A key is `<drawing>/<motion>-<rendition>.<format>`. What was made from one drawing lies in one folder, so that
-it can be found and deleted together. Both parts are hashes: who lacks the image's very bytes (and the salt,
-where one is set) cannot guess them.
+An animation's key is `<folder>/<motion>-<rendition>.<format>`. What was made from one drawing lies in one
+folder, so that it can be found and deleted together; a character's own files lie in `characters/<folder>`.
+
+Ids are rights: who knows the id of a drawing or character may delete what was made of it. Folders are hashes
+of ids, so that links, which are passed on, give no such right away. Drawings' ids are hashes, too: who lacks
+the image's very bytes (and the salt, where one is set) cannot guess them.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ DRAWING_DIGITS = 32
 RENDITION_DIGITS = 24
 """Hexadecimal digits kept: 128 bits for the drawing, which must not be guessed, 96 within it."""
 
+_ID = re.compile(f"[0-9a-f]{{{DRAWING_DIGITS}}}")
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*(/[A-Za-z0-9][A-Za-z0-9_.-]*)*")
 
 
@@ -27,18 +31,37 @@ def drawing_id(image: bytes, salt: str = "") -> str:
     ]
 
 
-def animation_key(drawing: str, motion: str, rendition: Mapping[str, object], extension: str) -> str:
+def drawing_folder(drawing: str) -> str:
+    """Name the folder of what was made from a drawing."""
+    return _folder("drawing", drawing)
+
+
+def character_folder(character: str) -> str:
+    """Name the folder of a character's own files."""
+    return "characters/" + _folder("character", character)
+
+
+def is_id(text: str) -> bool:
+    """Tell whether a text could be the id of a drawing or a character."""
+    return _ID.fullmatch(text) is not None
+
+
+def animation_key(folder: str, motion: str, rendition: Mapping[str, object], extension: str) -> str:
     """Name one animation of a drawing.
 
-    drawing : as drawing_id gives it. motion : the motion's name. rendition : JSON-like values that decide the
-    result: the motion's content, options, versions. extension : of the file, without a dot.
+    folder : as drawing_folder gives it. motion : the motion's name. extension : of the file, without a dot.
+    rendition : JSON-like values that decide the result: the motion's content, options, versions.
     Raises ValueError where the names do not make a key.
     """
     canonical = json.dumps([motion, rendition], sort_keys=True, separators=(",", ":"), allow_nan=False)
-    digest = hashlib.sha256(f"{drawing}\n{canonical}".encode()).hexdigest()[:RENDITION_DIGITS]
-    key = f"{drawing}/{motion}-{digest}.{extension}"
+    digest = hashlib.sha256(f"{folder}\n{canonical}".encode()).hexdigest()[:RENDITION_DIGITS]
+    key = f"{folder}/{motion}-{digest}.{extension}"
     check_key(key)
     return key
+
+
+def _folder(kind: str, name: str) -> str:
+    return hashlib.sha256(f"{kind}\n{name}".encode()).hexdigest()[:DRAWING_DIGITS]
 
 
 def check_key(key: str) -> None:

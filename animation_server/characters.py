@@ -1,0 +1,296 @@
+"""Characters that are kept: made once from a drawing, corrected, animated, and deleted with all that came of
+them.
+
+A character lies in a folder of the object store. Its pictures are named by their content; what it is made of
+is a small JSON file, `revisions/<number>.json`, and the highest number counts. No file is ever changed: a
+correction creates the next number, which only one of two at the same time can.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from animation_server.admission import Deadline
+from animation_server.annotate import USED_KEYPOINTS, Annotation
+from animation_server.annotation_folder import draw_overlay
+from animation_server.character import Character, humanoid_skeleton
+from animation_server.drawing import Drawing
+from animation_server.errors import InputError, StorageError
+from animation_server.storage import ObjectStore
+from animation_server.storage.keys import character_folder, drawing_folder, is_id
+
+DIGEST_DIGITS = 16
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What decided how the character was cut out: the drawing, and the versions of whoever looked at it."""
+
+    drawing: str
+    models: str
+    renderer: str
+    working_size: int
+
+
+@dataclass(frozen=True)
+class StoredCharacter:
+    """One revision of a character, without its pictures.
+
+    id : names the character; who knows it may change and delete it.
+    revision : 1 as it was annotated, one more with every correction.
+    width, height : of the drawing it stands in, in pixels at full resolution ("full" below).
+    bbox_xyxy : around the figure, full pixels. score : the detector's confidence, 0 to 1.
+    keypoints : name -> x, y in texture pixels and score, 0 to 1; 1 where a person corrected it.
+    texture_size : width, height. texture_scale, texture_offset : full = texture * scale + offset.
+    texture, mask, overlay, sheet : keys of the pictures; sheet, the drawing, is empty unless it is kept.
+    """
+
+    id: str
+    revision: int
+    origin: Origin
+    width: int
+    height: int
+    bbox_xyxy: tuple[float, float, float, float]
+    score: float
+    keypoints: dict[str, tuple[float, float, float]]
+    texture_size: tuple[int, int]
+    texture_scale: float
+    texture_offset: Point
+    texture: str
+    mask: str
+    overlay: str
+    sheet: str = ""
+
+    @property
+    def keypoints_full(self) -> dict[str, tuple[float, float, float]]:
+        """The keypoints in full pixels, and their scores."""
+        scale, (left, top) = self.texture_scale, self.texture_offset
+        return {
+            name: (x * scale + left, y * scale + top, score) for name, (x, y, score) in self.keypoints.items()
+        }
+
+    @property
+    def figure_digest(self) -> str:
+        """Digest of everything that decides how the figure moves and looks."""
+        decides = (self.texture, self.mask, sorted(self.keypoints.items()))
+        return hashlib.sha256(repr(decides).encode()).hexdigest()
+
+
+_RECORD = TypeAdapter(StoredCharacter)
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What a person sees better than the models.
+
+    keypoints : name -> x, y in full pixels, those that are to move.
+    mask : (H, W) bool of the texture's size, None to leave it.
+    """
+
+    keypoints: Mapping[str, Point]
+    mask: NDArray[np.bool_] | None = None
+
+
+class CharacterShelf:
+    """Keeps characters in an object store. Every method raises StorageError where that fails."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    def add(
+        self, annotation: Annotation, origin: Origin, sheet: Drawing | None, deadline: Deadline
+    ) -> StoredCharacter:
+        """Keep a new character under an id that nobody guesses; with its sheet, where that is to be kept."""
+        character = annotation.character
+        name = secrets.token_hex(16)
+        folder = character_folder(name)
+        height, width = character.mask.shape
+        joints = dict(zip(character.skeleton.names, character.skeleton.joints_px.tolist(), strict=True))
+        joints["nose"] = joints["neck"]
+        stored = StoredCharacter(
+            id=name,
+            revision=1,
+            origin=origin,
+            width=annotation.width,
+            height=annotation.height,
+            bbox_xyxy=annotation.bbox_xyxy,
+            score=annotation.score,
+            keypoints={key: (*joints[key], annotation.keypoints[key][2]) for key in USED_KEYPOINTS},
+            texture_size=(width, height),
+            texture_scale=annotation.texture_scale,
+            texture_offset=annotation.texture_offset,
+            texture=self._put(folder, "texture", character.texture[..., ::-1], deadline),
+            mask=self._put(folder, "mask", _grey(character.mask), deadline),
+            overlay=self._put(folder, "overlay", draw_overlay(character), deadline),
+            sheet=self._put(folder, "sheet", sheet.rgb[..., ::-1], deadline) if sheet else "",
+        )
+        self._create(stored, deadline)
+        return stored
+
+    def read(self, character: str, deadline: Deadline) -> StoredCharacter:
+        """Read the latest revision; raises InputError with status 404 where there is no such character."""
+        if is_id(character):
+            folder = f"{character_folder(character)}/revisions"
+            revisions = self._store.list_keys(folder, deadline.remaining_s())
+            record = self._store.get(revisions[-1], deadline.remaining_s()) if revisions else None
+            if record is not None:
+                return _parse(record)
+        raise InputError("No such character. It may have been deleted.", code="not_found", status=404)
+
+    def correct(self, stored: StoredCharacter, correction: Correction, deadline: Deadline) -> StoredCharacter:
+        """Keep a corrected revision.
+
+        Raises InputError with status 422 where the correction does not fit the character, 409 where somebody
+        else has corrected the revision in the meantime, 404 where it was deleted.
+        """
+        corrected = replace(stored, revision=stored.revision + 1, keypoints=_moved(stored, correction))
+        folder = character_folder(stored.id)
+        if correction.mask is not None:
+            mask = _check_mask(correction.mask, stored.texture_size)
+            key = self._put(folder, "mask", _grey(mask), deadline)
+            corrected = replace(corrected, mask=key, bbox_xyxy=_bbox_full(mask, stored))
+        overlay = draw_overlay(self.open(corrected, deadline).character)
+        corrected = replace(corrected, overlay=self._put(folder, "overlay", overlay, deadline))
+        if not self._create(corrected, deadline):
+            raise InputError(
+                "Somebody else corrected this character at the same time. Read it again.",
+                code="conflict",
+                status=409,
+            )
+        if not self.has(stored, deadline):
+            self.delete(stored.id, deadline)
+            self.read(stored.id, deadline)
+        return corrected
+
+    def has(self, stored: StoredCharacter, deadline: Deadline) -> bool:
+        """Tell whether a revision is still there."""
+        return self._store.exists([_revision_key(stored)], deadline.remaining_s()) == [True]
+
+    def open(self, stored: StoredCharacter, deadline: Deadline) -> Annotation:
+        """Read the pictures, and put together what the models, or a person, made of the drawing."""
+        texture = self._picture(stored.texture, deadline)[..., ::-1]
+        mask = self._picture(stored.mask, deadline)[..., 0] > 127
+        points = {name: (x, y) for name, (x, y, _) in stored.keypoints.items()}
+        return Annotation(
+            Character(np.ascontiguousarray(texture), mask, humanoid_skeleton(points)),
+            stored.width,
+            stored.height,
+            stored.bbox_xyxy,
+            stored.score,
+            stored.keypoints_full,
+            stored.texture_scale,
+            stored.texture_offset,
+        )
+
+    def open_sheet(self, stored: StoredCharacter, deadline: Deadline) -> Drawing:
+        """Read the drawing that the character stands in; only where it is kept."""
+        rgb = np.ascontiguousarray(self._picture(stored.sheet, deadline)[..., ::-1])
+        return Drawing(rgb, stored.width, stored.height)
+
+    def delete(self, name: str, deadline: Deadline) -> None:
+        """Delete a character and every animation made from its drawing; no error where nothing is there.
+
+        name : id of a character, or of a drawing that was animated without keeping a character.
+        """
+        if not is_id(name):
+            return
+        drawings = [name]
+        keys = self._store.list_keys(character_folder(name), deadline.remaining_s())
+        records = [key for key in keys if key.endswith(".json")]
+        if records and (record := self._store.get(records[-1], deadline.remaining_s())) is not None:
+            drawings.append(_parse(record).origin.drawing)
+        for drawing in drawings:
+            made = self._store.list_keys(drawing_folder(drawing), deadline.remaining_s())
+            self._store.delete(made, deadline.remaining_s())
+        # The records last: what fails half way can be begun again, for they lead to the rest.
+        self._store.delete([key for key in keys if key not in records], deadline.remaining_s())
+        self._store.delete(records, deadline.remaining_s())
+
+    def _create(self, stored: StoredCharacter, deadline: Deadline) -> bool:
+        return self._store.create(
+            _revision_key(stored), _RECORD.dump_json(stored), "application/json", deadline.remaining_s()
+        )
+
+    def _put(self, folder: str, name: str, picture: cv2.typing.MatLike, deadline: Deadline) -> str:
+        """Store a picture (OpenCV's channel order) under a key that names its content."""
+        deadline.check()
+        data = cv2.imencode(".png", np.ascontiguousarray(picture))[1].tobytes()
+        key = f"{folder}/{name}-{hashlib.sha256(data).hexdigest()[:DIGEST_DIGITS]}.png"
+        self._store.put(key, data, "image/png", deadline.remaining_s())
+        return key
+
+    def _picture(self, key: str, deadline: Deadline) -> NDArray[np.uint8]:
+        """Read a picture: (H, W, 3) uint8 BGR."""
+        deadline.check()
+        data = self._store.get(key, deadline.remaining_s())
+        picture = None if data is None else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_BGR)
+        if picture is None:
+            raise StorageError(f"{key}: expected a character's picture, came {data and len(data)} bytes")
+        return picture.astype(np.uint8)
+
+
+def _parse(record: bytes) -> StoredCharacter:
+    try:
+        return _RECORD.validate_json(record)
+    except ValidationError as exc:
+        raise StorageError("a character's record is not as it was written") from exc
+
+
+def _revision_key(stored: StoredCharacter) -> str:
+    # Padded, so that keys in order are revisions in order.
+    return f"{character_folder(stored.id)}/revisions/{stored.revision:08d}.json"
+
+
+def _grey(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    return mask.astype(np.uint8) * 255
+
+
+def _moved(stored: StoredCharacter, correction: Correction) -> dict[str, tuple[float, float, float]]:
+    """The keypoints with those that a person moved; InputError where one is unknown or off the picture."""
+    keypoints = dict(stored.keypoints)
+    for name, (x, y) in correction.keypoints.items():
+        if name not in keypoints:
+            known = ", ".join(keypoints)
+            raise _unfit(f"keypoints: expected names among {known}; came {name[:40]!r}.")
+        if not (0 <= x <= stored.width and 0 <= y <= stored.height):
+            raise _unfit(
+                f"keypoints.{name}: expected a place within {stored.width} x {stored.height} pixels, "
+                f"came {x:g}, {y:g}."
+            )
+        left, top = stored.texture_offset
+        keypoints[name] = ((x - left) / stored.texture_scale, (y - top) / stored.texture_scale, 1.0)
+    return keypoints
+
+
+def _check_mask(mask: NDArray[np.bool_], texture_size: tuple[int, int]) -> NDArray[np.bool_]:
+    height, width = mask.shape
+    if (width, height) != texture_size:
+        raise _unfit(
+            f"mask: expected the texture's size, {texture_size[0]} x {texture_size[1]}, came {width} x {height}."
+        )
+    if not mask.any():
+        raise _unfit("mask: expected white on the figure, came nothing but black.")
+    return mask
+
+
+def _bbox_full(mask: NDArray[np.bool_], stored: StoredCharacter) -> tuple[float, float, float, float]:
+    """The box around a mask, in full pixels."""
+    columns, rows = np.nonzero(mask.any(axis=0))[0], np.nonzero(mask.any(axis=1))[0]
+    box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
+    # edges, not centres: half a pixel less on either side
+    edges = (box - 0.5) * stored.texture_scale + np.tile(stored.texture_offset, 2) + 0.5
+    left, top, right, bottom = np.clip(edges, 0, [stored.width, stored.height] * 2).tolist()
+    return left, top, right, bottom
+
+
+def _unfit(message: str) -> InputError:
+    return InputError(message, code="invalid_correction", status=422)
