@@ -29,12 +29,12 @@ _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (only asked whether it is there)
 
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.workers
-worker_class = "gevent"
-worker_connections = 200
+worker_class = "animation_server.gunicorn_worker.Worker"
+worker_connections = _settings.max_clients
 # A worker whose greenlets stand still this long is dead. Renders are no reason: they are in other threads.
 timeout = 60
 graceful_timeout = int(_settings.request_deadline_s)
-keepalive = 5
+keepalive = _settings.keep_alive_s
 # The heartbeat's file: in memory, because a disk that is slow or read-only must not kill workers.
 worker_tmp_dir = str(_SHARED_MEMORY) if os.access(_SHARED_MEMORY, os.W_OK) else None
 accesslog = None

@@ -159,6 +159,24 @@ class Settings:
     request_deadline_s: float = _setting(
         60.0, "Work on a request that is older than this is not begun any more: 504", minimum=0.1
     )
+    max_clients: int = _setting(
+        200,
+        "Connections to one worker at a time, each with at most one upload in memory; those beyond wait",
+        minimum=1,
+    )
+    keep_alive_s: int = _setting(
+        5,
+        "How long an idle connection is kept; behind a proxy that keeps its own, longer than it does",
+        minimum=1,
+    )
+    upload_timeout_s: float = _setting(
+        60.0, "Longest time a whole upload may take; 15 MB take that long at 2 Mbit/s: 408", minimum=0.1
+    )
+    stall_timeout_s: float = _setting(
+        20.0,
+        "A client that sends or takes no byte for this long is left; phones change networks in less",
+        minimum=0.1,
+    )
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] | None = None) -> Settings:

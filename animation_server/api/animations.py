@@ -8,8 +8,10 @@ from flask import Blueprint, Response, jsonify, request
 from pydantic import ValidationError
 from werkzeug.datastructures import MultiDict
 
+from animation_server.admission import Deadline
 from animation_server.animate import AnimationOptions
 from animation_server.api.errors import invalid
+from animation_server.api.hang_up import cancelled_by_hang_up
 from animation_server.api.models import (
     MOBILE_MOTIONS,
     Animations,
@@ -112,7 +114,9 @@ def _animate(image: bytes, wishes: AnimationWishes) -> AnimationResult:
         speed=wishes.speed,
         loop=wishes.loop,
     )
-    result = parts.service.animate(AnimationRequest(image, motions, look))
+    deadline = Deadline.after(settings.request_deadline_s)
+    with cancelled_by_hang_up(deadline):
+        result = parts.service.animate(AnimationRequest(image, motions, look), deadline=deadline)
     stages_ms = {stage: round(seconds * 1000, 1) for stage, seconds in result.stages_s.items()}
     note(motions=len(motions), stages_ms=stages_ms)
     return result

@@ -1,0 +1,69 @@
+"""gunicorn's gevent worker, which stops without waiting for idle connections and leaves stalled clients."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import gevent.local
+from gunicorn.workers.ggevent import GeventWorker
+
+from animation_server.settings import Settings
+
+IDLE_GRACE_S = 1.0
+"""How long a connection may be without a request when the worker stops: one may be on its way."""
+
+
+class Worker(GeventWorker):  # type: ignore[misc]
+    """Serves connections in greenlets.
+
+    Told to stop, gunicorn waits for every kept-alive connection until its keep-alive time is over, though no
+    request may ever come. This one ends those that are between requests. What a client has sent by then is
+    still read and answered: the kernel hands out what it has received before it tells the end.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._stall_timeout_s = Settings.from_environ().stall_timeout_s
+        self._current = gevent.local.local()
+        self._idle_since: dict[socket.socket, float] = {}
+
+    def handle(self, listener: Any, client: socket.socket, addr: Any) -> None:
+        """Serve one connection until it ends."""
+        self._current.client = client
+        super().handle(listener, client, addr)
+
+    def handle_request(self, listener_name: Any, req: Any, sock: socket.socket, addr: Any) -> Any:
+        """Answer one request."""
+        sock.settimeout(self._stall_timeout_s)
+        try:
+            return super().handle_request(listener_name, req, sock, addr)
+        except TimeoutError:
+            self.log.debug("A client took no bytes for %s s", self._stall_timeout_s)
+            raise StopIteration from None  # ends the connection
+
+    @contextmanager
+    def timeout_ctx(self) -> Iterator[None]:
+        """Bound the wait for the head of a connection's next request; gunicorn's hook."""
+        client = self._current.client
+        client.settimeout(None)
+        self._idle_since[client] = time.monotonic()
+        try:
+            with super().timeout_ctx():
+                yield
+        finally:
+            del self._idle_since[client]
+
+    def notify(self) -> None:
+        """Tell the master that this worker lives; called every second, also while it stops."""
+        super().notify()
+        if self.alive:
+            return
+        now = time.monotonic()
+        for client, since in self._idle_since.items():
+            if now - since > IDLE_GRACE_S:
+                with suppress(OSError):  # gone already
+                    client.shutdown(socket.SHUT_RD)
