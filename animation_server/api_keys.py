@@ -162,7 +162,7 @@ def _parse_lines(text: str, path: Path) -> Iterator[ApiKey]:
 
 
 def _digest(key: str) -> str:
-    return "sha256:" + hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+    return "sha256:" + hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _state_of(path: Path) -> tuple[int, int, int] | None:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from animation_server.cli_keys import add_keys_command
 from animation_server.errors import AnimationError, DependencyError, InputError, SettingsError
 
 if TYPE_CHECKING:
@@ -314,6 +315,8 @@ def _parser() -> argparse.ArgumentParser:
         "-o", "--output", type=Path, metavar=_OUTPUT, help="instead of the file that the scene names"
     )
     scene.set_defaults(run=_scene)
+
+    add_keys_command(commands)
 
     doctor = commands.add_parser("doctor", help="say what is configured and whether each part answers")
     doctor.set_defaults(run=_doctor)
