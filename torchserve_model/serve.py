@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 MAX_BODY_BYTES = 20 * 1024 * 1024
 """Largest request and response; TorchServe's own limit of 6.5 MB is less than a photograph."""
@@ -28,16 +29,32 @@ MANIFEST = "MAR-INF/MANIFEST.json"
 LOG_CONFIG = """<?xml version="1.0" encoding="UTF-8"?>
 <Configuration>
   <Appenders>
-    <Console name="console" target="SYSTEM_ERR">
-      <PatternLayout pattern="%d{ISO8601} %-5p %c{1} %m%n"/>
+    <Console name="ours" target="SYSTEM_ERR">
+      <RegexFilter regex="\\{&quot;timestamp&quot;:.*\\}"/>
+      <PatternLayout pattern="%m%n"/>
+    </Console>
+    <Console name="theirs" target="SYSTEM_ERR">
+      <RegexFilter regex="\\{&quot;timestamp&quot;:.*\\}" onMatch="DENY" onMismatch="NEUTRAL"/>
+      <PatternLayout alwaysWriteExceptions="false" pattern="PATTERN"/>
     </Console>
   </Appenders>
   <Loggers>
-    <Root level="LEVEL"><AppenderRef ref="console"/></Root>
+    <Logger name="MODEL_LOG" level="info" additivity="false">
+      <AppenderRef ref="ours"/>
+      <AppenderRef ref="theirs" level="LEVEL"/>
+    </Logger>
+    <Root level="LEVEL"><AppenderRef ref="theirs"/></Root>
   </Loggers>
 </Configuration>
 """
-"""Everything to the standard error: TorchServe would fill files beside it, for ever."""
+"""JSON lines like the server's: what our handlers say as they say it, the rest wrapped. All to the standard
+error: TorchServe would fill files beside it, for ever.
+"""
+
+LOG_PATTERN = (
+    '{"timestamp":"%d{yyyy-MM-dd\'T\'HH:mm:ss.SSSXXX}","level":"%level{lowerCase=true}",'
+    '"logger":"%c{1}","event":"%enc{%m%xEx}{JSON}"}%n'
+)
 
 
 @dataclass(frozen=True)
@@ -115,7 +132,13 @@ def properties(config: ServeConfig) -> dict[str, str]:
         "allowed_urls": "file://.*",
         "enable_model_api": str(config.model_api).lower(),
         "disable_system_metrics": "true",
+        "metrics_mode": "prometheus",
     }
+
+
+def log_config(level: str) -> str:
+    """The content of TorchServe's log4j2.xml; level : debug, info, warn or error."""
+    return LOG_CONFIG.replace("PATTERN", escape(LOG_PATTERN, {'"': "&quot;"})).replace("LEVEL", level.upper())
 
 
 def read_manifest(archive: Path) -> tuple[str, str]:
@@ -184,7 +207,7 @@ def prepare(config: ServeConfig) -> None:
             (config.model_store / archive.name).symlink_to(archive)
     lines = (f"{name}={value}\n" for name, value in properties(config).items())
     (config.run_dir / "config.properties").write_text("".join(lines))
-    (config.run_dir / "log4j2.xml").write_text(LOG_CONFIG.replace("LEVEL", config.log_level.upper()))
+    (config.run_dir / "log4j2.xml").write_text(log_config(config.log_level))
 
 
 def environment(config: ServeConfig, inherited: Mapping[str, str]) -> dict[str, str]:

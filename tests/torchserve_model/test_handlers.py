@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,10 @@ class Context:
     )
     statuses: dict[int, int] = field(default_factory=dict)
     headers: dict[int, dict[str, str]] = field(default_factory=dict)
+    came: dict[int, dict[str, str]] = field(default_factory=dict)
+
+    def get_all_request_header(self, idx: int) -> dict[str, str]:
+        return self.came.get(idx, {})
 
     def set_response_status(self, code: int = 200, phrase: str = "", idx: int = 0) -> None:
         self.statuses[idx] = code
@@ -100,6 +105,27 @@ def test_a_broken_image_spoils_no_other(
         assert type(answers[index]) is list
         assert len(answers[index]) == len(json.loads(alone))
     assert all(context.headers[index]["X-Model-Version"] == ready.version for index in range(3))
+
+
+def test_every_answer_is_logged_with_its_request(
+    crop: NDArray[np.uint8], caplog: pytest.LogCaptureFixture
+) -> None:
+    """One JSON line an answer; ids come by header or, over gRPC, beside the image; unfit ones are dropped."""
+    handler = started(PoseHandler())
+    good = encoded(crop)
+    batch = [{"data": good}, {"data": b"no image", "request_id": b"by-grpc"}, {"data": good}]
+    context = Context(came={0: {"x-Request-Id": "by-http"}, 2: {"X-Request-ID": 'a"\n{}'}})
+    with caplog.at_level(logging.INFO, logger="torchserve_model.handlers"):
+        handler.handle(batch, context)
+    lines = [json.loads(message) for message in caplog.messages]
+    assert [(line["request_id"], line["status"]) for line in lines] == [
+        ("by-http", 200),
+        ("by-grpc", 400),
+        ("", 200),
+    ]
+    assert {(line["model"], line["version"], line["batch"]) for line in lines} == {
+        ("pose", handler.version, 3)
+    }
 
 
 def bomb() -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -103,7 +104,8 @@ def test_torchserve_answers_and_stops(tmp_path: Path) -> None:
         ]
 
         def post(name: str, content: bytes) -> requests.Response:
-            return requests.post(f"{server.url}/predictions/{name}", files={"data": content}, timeout=30)
+            url, headers = f"{server.url}/predictions/{name}", {"X-Request-ID": "find-me"}
+            return requests.post(url, files={"data": content}, headers=headers, timeout=30)
 
         found = post(MODELS[0], png(image)).json()
         expected = predictor.detect([image])[0]
@@ -115,10 +117,18 @@ def test_torchserve_answers_and_stops(tmp_path: Path) -> None:
         keypoints, _ = predictor.estimate_pose([image])[0]
         np.testing.assert_allclose(answers[0].json()[0]["keypoints"], keypoints, atol=0.1)
         assert "expected" in answers[2].json()["message"]
+        metrics = re.search(r"metrics_address=(\S+)", (tmp_path / "home" / "config.properties").read_text())
+        assert metrics is not None
+        counted = requests.get(f"{metrics[1]}/metrics", timeout=5).text
+        assert f'ts_inference_requests_total{{model_name="{MODELS[1]}"' in counted
     deadline = time.monotonic() + 20
     while any(alive(pid) for pid in workers) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not any(alive(pid) for pid in workers)
+    log = (tmp_path / "home" / "torchserve.log").read_text().splitlines()
+    lines = [json.loads(line) for line in log if line.startswith("{")]
+    assert sum(line.get("request_id") == "find-me" for line in lines) == 1 + len(contents)
+    assert {"timestamp", "level", "logger", "event"}.issubset(set.intersection(*map(set, lines)))
 
 
 def alive(pid: int) -> bool:

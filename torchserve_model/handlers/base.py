@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from torchserve_model.handlers.request_log import log_answer, request_id
 from torchserve_model.predictor import MODELS_FILE, Backend, OnnxBackend
 
 Answer = list[dict[str, Any]]
@@ -73,16 +75,22 @@ class FigureHandler(ABC):
         A request without a usable image gets status 400 and an error of TorchServe's shape; the others in its
         batch are answered as if it had not been there.
         """
+        started = time.perf_counter()
         answers: dict[int, Any] = {}
+        statuses: dict[int, int] = {}
         images: dict[int, NDArray[np.uint8]] = {}
         for index, request in enumerate(data):
             try:
                 images[index] = decode_image(request)
             except BadImageError as error:
                 answers[index] = {"code": 400, "type": "BadImage", "message": str(error)}
+                statuses[index] = 400
                 context.set_response_status(code=400, phrase="Bad Request", idx=index)
         answers.update(zip(images, self.answer(list(images.values())), strict=True))
-        for index in range(len(data)):
+        seconds = time.perf_counter() - started
+        for index, request in enumerate(data):
+            name = request_id(request, context.get_all_request_header(index))
+            log_answer(name, self.kind, self.version, statuses.get(index, 200), len(data), seconds)
             context.set_response_content_type(index, "application/json")
             context.set_response_header(index, "X-Model-Version", self.version)
         # Written here: TorchServe would spread each number of a mask over a line of its own.
