@@ -83,11 +83,12 @@ def headers(standings: list[Standing]) -> dict[str, str]:
 
 def _parse(rules: str) -> list[RateLimitItem]:
     try:
-        return parse_many(rules)
-    except ValueError as exc:
-        raise SettingsError(
-            f"ANIMATION_RATE_LIMIT: expected such as '60/minute;1000/hour', came {rules!r}"
-        ) from exc
+        items = parse_many(rules)
+    except ValueError:
+        items = []
+    if not items or any(item.amount < 1 for item in items):
+        raise SettingsError(f"ANIMATION_RATE_LIMIT: expected such as '60/minute;1000/hour', came {rules!r}")
+    return items
 
 
 def _redis_limiter(url: str) -> MovingWindowRateLimiter:
