@@ -20,6 +20,7 @@ from animation_server.concurrency import Executor, make_executor, usable_cores
 from animation_server.drawing import DecodeLimits
 from animation_server.errors import SettingsError
 from animation_server.inference.contract import InferenceClient
+from animation_server.inference.torchserve_http import HttpPeer
 from animation_server.jobs.engine import JobEngine
 from animation_server.jobs.in_process import InProcessQueue
 from animation_server.jobs.making import make_with
@@ -68,7 +69,7 @@ def create_app(settings: Settings | None = None, service: AnimationService | Non
     attach(app, Parts(settings, service, make_jobs(settings, service)))
     register_request_log(app)
     metrics.runs(version("drawing-animation"), service.renderer.version)
-    register_metrics(app, metrics)
+    register_metrics(app, metrics, torchserve_metrics(settings))
     register_access(app, settings)
     register_error_handlers(app)
     app.register_blueprint(animations.blueprint)
@@ -142,6 +143,13 @@ def make_jobs(settings: Settings, service: AnimationService) -> JobEngine | None
         read_timeout_s=settings.torchserve_read_timeout_s,
     )
     return TorchServeClient(address, executor.run_io, observer)
+
+
+def torchserve_metrics(settings: Settings) -> HttpPeer | None:
+    """Make what asks TorchServe for its numbers, where the settings say that it tells them."""
+    if not settings.torchserve_metrics_url:
+        return None
+    return HttpPeer(settings.torchserve_metrics_url.rstrip("/"), settings.torchserve_connect_timeout_s)
 
 
 def make_store(settings: Settings, executor: Executor, observer: Observer | None = None) -> ObjectStore:

@@ -102,6 +102,9 @@ class Settings:
         "TorchServe's management address, where it can be reached: readiness then asks for the models' "
         "workers, and the models' version is read from it",
     )
+    torchserve_metrics_url: str = _setting(
+        "", "TorchServe's metrics address, whose numbers /metrics/torchserve then passes on; empty: not at all"
+    )
     torchserve_connect_timeout_s: float = _setting(
         2.0, "Longest wait for a connection to TorchServe", minimum=0.01
     )

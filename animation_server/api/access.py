@@ -27,7 +27,7 @@ OPEN = frozenset(
 )
 """What anyone may fetch, by method and rule."""
 
-METRICS = ("GET", "/metrics")
+METRICS = frozenset({("GET", "/metrics"), ("GET", "/metrics/torchserve")})
 _PREFLIGHT = "OPTIONS"
 """Browsers ask so, without a key, whether they may send one."""
 
@@ -46,7 +46,7 @@ def register_access(app: Flask, settings: Settings) -> None:
         )
     keys = KeyRing(Path(settings.api_keys_file)) if settings.api_keys_file else None
     limits = _rate_limits(settings)
-    open_rules = OPEN | {METRICS} if settings.metrics_open else OPEN
+    open_rules = OPEN | METRICS if settings.metrics_open else OPEN
 
     @app.before_request
     def check() -> None:

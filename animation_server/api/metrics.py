@@ -1,4 +1,7 @@
-"""`GET /metrics`: the service in numbers, and the hooks that count its answers."""
+"""`GET /metrics`: the service in numbers, and the hooks that count its answers.
+
+`GET /metrics/torchserve` passes on what TorchServe counts, which listens where no one outside the pod reaches.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,18 @@ import time
 from flask import Flask, Response, g, request
 
 from animation_server.api.request_log import noted
+from animation_server.inference.torchserve_http import CHECK_TIMEOUT_S, HttpPeer
 from animation_server.metrics import CONTENT_TYPE, Metrics
 
 NO_ROUTE = "none"
 """The route of requests that match none."""
 
 
-def register_metrics(app: Flask, metrics: Metrics) -> None:
-    """Count and time every answer of an app, and serve the numbers."""
+def register_metrics(app: Flask, metrics: Metrics, torchserve: HttpPeer | None = None) -> None:
+    """Count and time every answer of an app, and serve the numbers.
+
+    torchserve : TorchServe's metrics address, None where there is none.
+    """
 
     @app.before_request
     def begin() -> None:
@@ -39,3 +46,10 @@ def register_metrics(app: Flask, metrics: Metrics) -> None:
     def get_metrics() -> Response:
         """Answer with the numbers of all processes in Prometheus' text format."""
         return Response(metrics.exposition(), content_type=CONTENT_TYPE)
+
+    if torchserve is not None:
+
+        @app.get("/metrics/torchserve")
+        def get_torchserve_metrics() -> Response:
+            """Answer with TorchServe's numbers; 503 or 504 where it does not tell them."""
+            return Response(torchserve.exchange("GET", "/metrics", CHECK_TIMEOUT_S), content_type=CONTENT_TYPE)

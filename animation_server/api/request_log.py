@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 _FIT = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-_PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+_PROBES = frozenset({"/healthz", "/readyz", "/metrics", "/metrics/torchserve"})
 """Asked every few seconds; their success says nothing."""
 
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Mapping
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 
 import pytest
 from flask import Flask, abort, g
 from prometheus_client.parser import text_string_to_metric_families
 
+from animation_server.api.errors import register_error_handlers
 from animation_server.api.metrics import register_metrics
 from animation_server.api.request_log import register_request_log
+from animation_server.inference.torchserve_http import HttpPeer
 from animation_server.metrics import CONTENT_TYPE, Metrics
 from animation_server.observer import Call
 
@@ -103,6 +107,35 @@ def _app() -> Flask:
         return {}
 
     return app
+
+
+def serving(text: str, status: int = 200) -> HTTPServer:
+    """A server that answers every GET with a text, on a port of its own."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    return HTTPServer(("127.0.0.1", 0), Handler)
+
+
+@pytest.mark.parametrize(("status", "expected"), [(200, 200), (500, 503)])
+def test_passes_on_what_torchserve_counts(status: int, expected: int) -> None:
+    """As it is; where TorchServe fails the scrape fails, so that Prometheus knows."""
+    app = Flask(__name__)
+    register_request_log(app)
+    with serving("ts_inference_requests_total 3\n", status) as server:
+        Thread(target=server.handle_request, daemon=True).start()
+        register_metrics(app, Metrics(), HttpPeer(f"http://127.0.0.1:{server.server_port}", 1.0))
+        register_error_handlers(app)
+        response = app.test_client().get("/metrics/torchserve")
+    assert response.status_code == expected
+    assert (response.text == "ts_inference_requests_total 3\n") is (status == 200)
 
 
 def scrape(app: Flask) -> Numbers:
