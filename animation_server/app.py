@@ -8,7 +8,7 @@ from typing import IO
 
 from flask import Flask, Request
 
-from animation_server.api import animations, health
+from animation_server.api import animations, health, jobs
 from animation_server.api.access import register_access
 from animation_server.api.errors import register_error_handlers
 from animation_server.api.metrics import register_metrics
@@ -73,6 +73,7 @@ def create_app(settings: Settings | None = None, service: AnimationService | Non
     register_access(app, settings)
     register_error_handlers(app)
     app.register_blueprint(animations.blueprint)
+    app.register_blueprint(jobs.blueprint)
     app.register_blueprint(health.blueprint)
     if settings.storage == "local":
         app.register_blueprint(objects_blueprint(settings.local_dir.absolute()))
@@ -96,7 +97,6 @@ def make_service(settings: Settings, observer: Observer | None = None) -> Animat
     )
 
 
-def make_inference_client(
 def make_jobs(settings: Settings, service: AnimationService) -> JobEngine | None:
     """Make the engine of jobs that the settings name; None where there are to be no jobs.
 
@@ -125,6 +125,7 @@ def make_jobs(settings: Settings, service: AnimationService) -> JobEngine | None
     return JobEngine(records, queue)
 
 
+def make_inference_client(
     settings: Settings, executor: Executor, observer: Observer | None = None
 ) -> InferenceClient:
     """Make the client of whoever runs the models."""

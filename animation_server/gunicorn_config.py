@@ -51,9 +51,11 @@ def post_worker_init(worker: Any) -> None:
     """Warm up beside the first requests; /readyz says when it is done."""
     from animation_server.api.parts import parts_of
 
-    service = parts_of(worker.app.callable).service
-    service.warming = True
-    gevent.spawn(service.warm_up)
+    parts = parts_of(worker.app.callable)
+    parts.service.warming = True
+    gevent.spawn(parts.service.warm_up)
+    if parts.jobs is not None and parts.settings.jobs == "celery":
+        parts.jobs.is_leaving = lambda: not worker.alive
 
 
 def worker_exit(_server: Any, worker: Any) -> None:

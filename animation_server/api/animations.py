@@ -12,6 +12,7 @@ from animation_server.admission import Deadline
 from animation_server.animate import AnimationOptions
 from animation_server.api.errors import invalid
 from animation_server.api.hang_up import cancelled_by_hang_up
+from animation_server.api.jobs import answer_by_job
 from animation_server.api.models import (
     MOBILE_MOTIONS,
     Animations,
@@ -23,6 +24,7 @@ from animation_server.api.models import (
 from animation_server.api.parts import current_parts
 from animation_server.api.request_log import note
 from animation_server.errors import InputError
+from animation_server.jobs.job import JobRequest
 from animation_server.pipeline import AnimationRequest, AnimationResult
 
 blueprint = Blueprint("animations", __name__)
@@ -34,7 +36,11 @@ _HOW = "Send the image as the multipart field 'image', or as the body itself wit
 def create_animations() -> Response:
     """Animate an image that comes as a multipart field or as the body itself."""
     image, fields = _read_upload()
-    result = _animate(image, _parse_wishes(fields))
+    wanted = _wanted(image, _parse_wishes(fields))
+    later = answer_by_job(JobRequest(wanted.motions, wanted.options), image)
+    if later is not None:
+        return later
+    result = _animate(wanted)
     return jsonify(Animations(id=result.id, animations=result.urls).model_dump())
 
 
@@ -55,7 +61,7 @@ def create_mobile_animations() -> Response:
         raise InputError(
             "file: expected an image in base64, came other characters.", code="invalid_request", status=422
         ) from exc
-    return jsonify(_animate(image, AnimationWishes(motions=MOBILE_MOTIONS)).urls)
+    return jsonify(_animate(_wanted(image, AnimationWishes(motions=MOBILE_MOTIONS))).urls)
 
 
 @blueprint.get("/v1/motions")
@@ -92,10 +98,9 @@ def _parse_wishes(fields: MultiDict[str, str]) -> AnimationWishes:
         raise invalid(exc) from exc
 
 
-def _animate(image: bytes, wishes: AnimationWishes) -> AnimationResult:
-    """Apply the settings' defaults and limits, then run the service."""
-    parts = current_parts()
-    settings = parts.settings
+def _wanted(image: bytes, wishes: AnimationWishes) -> AnimationRequest:
+    """Apply the settings' defaults and limits."""
+    settings = current_parts().settings
     motions = wishes.motions or settings.motions
     _check_limit("motions", len(motions), settings.max_motions)
     if not image:
@@ -114,11 +119,17 @@ def _animate(image: bytes, wishes: AnimationWishes) -> AnimationResult:
         speed=wishes.speed,
         loop=wishes.loop,
     )
-    deadline = Deadline.after(settings.request_deadline_s)
+    return AnimationRequest(image, motions, look)
+
+
+def _animate(wanted: AnimationRequest) -> AnimationResult:
+    """Run the service, as long as the client waits for it."""
+    parts = current_parts()
+    deadline = Deadline.after(parts.settings.request_deadline_s)
     with cancelled_by_hang_up(deadline):
-        result = parts.service.animate(AnimationRequest(image, motions, look), deadline=deadline)
+        result = parts.service.animate(wanted, deadline=deadline)
     stages_ms = {stage: round(seconds * 1000, 1) for stage, seconds in result.stages_s.items()}
-    note(motions=len(motions), stages_ms=stages_ms)
+    note(motions=len(wanted.motions), stages_ms=stages_ms)
     return result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, field_validator
@@ -99,3 +100,24 @@ class MobileRequest(BaseModel):
             return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
         except (binascii.Error, ValueError):
             raise ValueError("expected base64") from None
+
+
+class JobFailure(BaseModel):
+    """Why a job failed: what the same request would have been answered without a job."""
+
+    code: str
+    message: str
+    status: int
+
+
+class JobAnswer(BaseModel):
+    """A job as it is now. `stage` is set while it runs, `result` once it is done, `error` once it failed."""
+
+    id: str
+    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    stage: str | None
+    progress: Annotated[float, Field(ge=0, le=1)]
+    created_at: datetime
+    updated_at: datetime
+    result: Animations | None
+    error: JobFailure | None

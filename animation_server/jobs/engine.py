@@ -7,7 +7,7 @@ Celery.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -61,6 +61,9 @@ class JobEngine:
     def __init__(self, records: JobRecords, queue: JobQueue) -> None:
         self._records = records
         self._queue = queue
+        self.is_leaving: Callable[[], bool] = lambda: False
+        """Whether this process is about to end. Jobs that outlive it are then followed no longer: whoever
+        waits for them asks another server."""
 
     def submit(self, request: JobRequest, image: bytes = b"", key: IdempotencyKey | None = None) -> Job:
         """Hand in a job; with a key that came before, return the job that it stands for.
@@ -117,18 +120,18 @@ class JobEngine:
         while True:
             job = self.get(job_id)
             left_s = give_up_at - time.monotonic()
-            if job.is_finished or left_s <= 0:
+            if job.is_finished or left_s <= 0 or self.is_leaving():
                 return job
             time.sleep(min(LOOK_INTERVAL_S, left_s))
 
     def follow(self, job_id: str) -> Iterator[Job | None]:
-        """Yield a job as it is now and whenever it has changed, until it is finished or gone.
+        """Yield a job as it is now and whenever it has changed, until it is finished or gone, or we leave.
 
         None now and then where nothing changes, or nothing can be told because Redis does not answer.
         """
         last: Job | None = None
         heard_at = time.monotonic()
-        while last is None or not last.is_finished:
+        while not self.is_leaving() and (last is None or not last.is_finished):
             news: Job | None = None
             try:
                 news = self._records.get(job_id)

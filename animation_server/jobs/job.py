@@ -23,11 +23,13 @@ class JobRequest:
     """What is to be made: motions of the figure in an image, which travels beside this, or of a character.
 
     character : id of a stored character; empty where an image is animated.
+    request_id : of the HTTP request that asked for it, for the log.
     """
 
     motions: tuple[str, ...]
     options: AnimationOptions
     character: str = ""
+    request_id: str = ""
 
 
 @dataclass(frozen=True)

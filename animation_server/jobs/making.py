@@ -7,8 +7,9 @@ from collections.abc import Callable
 from animation_server.admission import Deadline
 from animation_server.jobs.job import JobRequest, JobResult
 from animation_server.jobs.runner import ProgressMeter
-from animation_server.pipeline import AnimationRequest, AnimationService
+from animation_server.pipeline import AnimationRequest, AnimationService, CharacterAnimationRequest
 from animation_server.production import Progress
+from animation_server.request_context import REQUEST_ID
 
 MakeJob = Callable[[JobRequest, bytes, ProgressMeter, Deadline], JobResult]
 """Makes what a request asks for of an image, which is empty where the request names a character."""
@@ -21,9 +22,15 @@ def make_with(service: AnimationService) -> MakeJob:
         def progress(came: Progress) -> None:
             meter.stage, meter.progress = came.stage, came.done / came.total
 
-        result = service.animate(
-            AnimationRequest(image, request.motions, request.options), deadline=deadline, progress=progress
-        )
+        REQUEST_ID.set(request.request_id)
+        motions, options = request.motions, request.options
+        if request.character:
+            wanted = CharacterAnimationRequest(request.character, motions, options)
+            result = service.animate_character(wanted, deadline=deadline, progress=progress)
+        else:
+            result = service.animate(
+                AnimationRequest(image, motions, options), deadline=deadline, progress=progress
+            )
         return JobResult(result.id, result.keys)
 
     return make
