@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import time
 from collections.abc import Iterator
@@ -9,9 +10,12 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import gevent.local
+from gevent import monkey
 from gunicorn.workers.ggevent import GeventWorker
 
 from animation_server.settings import Settings
+
+_native_socket = monkey.get_original("socket", "socket")
 
 IDLE_GRACE_S = 1.0
 """How long a connection may be without a request when the worker stops: one may be on its way."""
@@ -65,5 +69,13 @@ class Worker(GeventWorker):  # type: ignore[misc]
         now = time.monotonic()
         for client, since in self._idle_since.items():
             if now - since > IDLE_GRACE_S:
-                with suppress(OSError):  # gone already
-                    client.shutdown(socket.SHUT_RD)
+                _end_reading(client)
+
+
+def _end_reading(client: socket.socket) -> None:
+    """Let whoever waits for a socket's bytes see what has come and then its end.
+
+    gevent's own shutdown would fail those who wait, and what has come would be lost.
+    """
+    with suppress(OSError), _native_socket(fileno=os.dup(client.fileno())) as same:  # or it is gone already
+        same.shutdown(socket.SHUT_RD)

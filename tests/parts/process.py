@@ -65,6 +65,16 @@ def wait_until(
         time.sleep(0.1)
 
 
+def eventually(outcome: Callable[[], bool], timeout_s: float) -> bool:
+    """Tell whether an outcome comes about in time."""
+    deadline = time.monotonic() + timeout_s
+    while not outcome():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
 def answers(url: str) -> bool:
     """Tell whether a GET of `url` is answered with a success."""
     try:

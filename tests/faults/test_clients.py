@@ -1,0 +1,180 @@
+"""Clients that leave, dawdle or idle, against the server as it runs in production: none costs a render."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import requests
+
+from animation_server.storage.keys import is_key
+from tests.animation_server.test_server_process import drawing, post
+from tests.fake_torchserve import SECONDS, FakeTorchServe, fake_torchserve
+from tests.fakes import FigureClient
+from tests.parts.process import eventually
+from tests.parts.server import Server, animation_server
+
+pytestmark = pytest.mark.slow
+
+UPLOAD_TIMEOUT_S = 2
+STALL_TIMEOUT_S = 1
+
+
+@pytest.fixture(scope="module")
+def models() -> Iterator[FakeTorchServe]:
+    with fake_torchserve(FigureClient()) as fake:
+        yield fake
+
+
+@pytest.fixture(scope="module")
+def server(models: FakeTorchServe, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with one place in its queue: whoever holds it needlessly is noticed at once."""
+    with animation_server(tmp_path_factory.mktemp("server"), settings(models)) as running:
+        yield running
+
+
+def settings(models: FakeTorchServe) -> dict[str, str]:
+    return {
+        "ANIMATION_INFERENCE": "torchserve",
+        "ANIMATION_TORCHSERVE_URL": models.url,
+        "ANIMATION_RENDER_THREADS": "1",
+        "ANIMATION_MAX_QUEUE": "1",
+        "ANIMATION_MOTIONS": "dab",
+        "ANIMATION_SIZE": "64",
+        "ANIMATION_UPLOAD_TIMEOUT_S": str(UPLOAD_TIMEOUT_S),
+        "ANIMATION_STALL_TIMEOUT_S": str(STALL_TIMEOUT_S),
+    }
+
+
+def connect(server: Server) -> socket.socket:
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    return socket.create_connection((host, int(port)), timeout=30)
+
+
+def send_drawing(connection: socket.socket, image: bytes, length: int | None = None) -> None:
+    """Begin a request with a drawing as its body, or with as much of it as `image` holds of `length`."""
+    head = (
+        "POST /v1/animations HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+        f"Content-Length: {length or len(image)}\r\n\r\n"
+    )
+    connection.sendall(head.encode() + image)
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Read until the server ends the connection, however it does."""
+    received = b""
+    try:
+        while data := connection.recv(65536):
+            received += data
+    except ConnectionResetError:
+        pass
+    return received
+
+
+def wait_for(outcome: Callable[[], bool]) -> None:
+    assert eventually(outcome, 30)
+
+
+def logged(server: Server, status: int) -> int:
+    """Count the requests for animations that ended with a status."""
+    lines = [line for line in server.log.read_text().splitlines() if line.startswith("{")]
+    entries = [json.loads(line) for line in lines]
+    return sum(entry.get("route") == "/v1/animations" and entry.get("status") == status for entry in entries)
+
+
+def stored(server: Server) -> set[Path]:
+    return {path for path in (server.log.parent / "objects").rglob("*") if path.is_file()}
+
+
+def trickle(connections: list[socket.socket], data: bytes) -> None:
+    """Send a byte at a time, never as slowly as to stall, until the server takes no more."""
+    with suppress(OSError):
+        for byte in data:
+            for connection in connections:
+                connection.sendall(bytes([byte]))
+            time.sleep(STALL_TIMEOUT_S / 4)
+
+
+def test_a_client_that_hangs_up_costs_no_render(server: Server, models: FakeTorchServe) -> None:
+    """It leaves while the detector looks at its drawing: no pose is estimated, nothing rendered or stored."""
+    before, cancelled, asked = stored(server), logged(server, 499), len(models.requests)
+    models.behaviours = ["half a second"]
+    with connect(server) as connection:
+        send_drawing(connection, drawing(1))
+        wait_for(lambda: len(models.requests) > asked)
+    wait_for(lambda: logged(server, 499) == cancelled + 1)
+    assert models.requests[asked:] == ["POST /predictions/drawn_humanoid_detector"]
+    assert stored(server) == before
+    assert post(server, drawing(1)).status_code == 200
+
+
+def test_work_that_others_wait_for_goes_on(server: Server, models: FakeTorchServe) -> None:
+    """Two clients ask for the same; the first one leaves. The second gets what was begun for the first."""
+    asked = len(models.requests)
+    models.behaviours = ["slow"]
+    with ThreadPoolExecutor(1) as pool:
+        with connect(server) as connection:
+            send_drawing(connection, drawing(2))
+            wait_for(lambda: len(models.requests) > asked)
+            second = pool.submit(post, server, drawing(2))
+            time.sleep(SECONDS["slow"] / 2)
+        assert second.result().status_code == 200
+    assert len(models.requests) - asked == 2
+
+
+def test_a_slow_upload_holds_up_nobody_and_ends(server: Server) -> None:
+    """Bytes trickle in from several clients: others are served meanwhile; each is answered 408 and left."""
+    slow = [connect(server) for _ in range(4)]
+    image = drawing(3)
+    try:
+        for connection in slow:
+            send_drawing(connection, image[:100], len(image))
+        assert post(server, drawing(4)).status_code == 200
+        trickle(slow, image[100:])
+        for connection in slow:
+            head, _, body = read_all(connection).partition(b"\r\n\r\n")
+            assert b" 408 " in head.splitlines()[0]
+            assert json.loads(body)["error"]["code"] == "request_timeout"
+    finally:
+        for connection in slow:
+            connection.close()
+    assert post(server, drawing(5)).status_code == 200
+
+
+def test_a_client_that_takes_nothing_is_left(server: Server) -> None:
+    """A reader who stops in the middle of an object gets no more of it once the server has left."""
+    key = f"{'0' * 32}/{'1' * 32}.gif"
+    assert is_key(key)
+    size = 30_000_000
+    large = server.log.parent / "objects" / key
+    large.parent.mkdir(parents=True)
+    large.write_bytes(bytes(size))
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        connection.settimeout(30)
+        host, _, port = server.url.removeprefix("http://").partition(":")
+        connection.connect((host, int(port)))
+        connection.sendall(f"GET /objects/{key} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 200")
+        time.sleep(2 * STALL_TIMEOUT_S + 1)
+        assert len(read_all(connection)) < size
+    large.unlink()
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_sigterm_waits_for_no_idle_connection(models: FakeTorchServe, tmp_path: Path) -> None:
+    """Kept-alive connections without a request do not keep the server: it ends long before they would."""
+    forever = {"ANIMATION_KEEP_ALIVE_S": "3600", "ANIMATION_REQUEST_DEADLINE_S": "3600"}
+    with animation_server(tmp_path, settings(models) | forever) as server, requests.Session() as session:
+        assert session.get(f"{server.url}/healthz", timeout=10).ok
+        with connect(server):
+            server.process.send_signal(signal.SIGTERM)
+            assert server.process.wait(30) == 0
+    assert "Traceback" not in server.log.read_text()
