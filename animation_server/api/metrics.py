@@ -1,6 +1,6 @@
 """`GET /metrics`: the service in numbers, and the hooks that count its answers.
 
-`GET /metrics/torchserve` passes on what TorchServe counts, which listens where no one outside the pod reaches.
+`GET /metrics/torchserve` passes on what TorchServe counts, which listens on the loopback interface alone.
 """
 
 from __future__ import annotations
@@ -52,4 +52,5 @@ def register_metrics(app: Flask, metrics: Metrics, torchserve: HttpPeer | None =
         @app.get("/metrics/torchserve")
         def get_torchserve_metrics() -> Response:
             """Answer with TorchServe's numbers; 503 or 504 where it does not tell them."""
-            return Response(torchserve.exchange("GET", "/metrics", CHECK_TIMEOUT_S), content_type=CONTENT_TYPE)
+            text = torchserve.exchange("GET", "/metrics", CHECK_TIMEOUT_S)
+            return Response(text, content_type=CONTENT_TYPE)

@@ -118,7 +118,7 @@ def serving(text: str, status: int = 200) -> HTTPServer:
             self.end_headers()
             self.wfile.write(text.encode())
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *args: object) -> None:
             pass
 
     return HTTPServer(("127.0.0.1", 0), Handler)
