@@ -11,7 +11,8 @@ set -eu
 
 namespace=${NAMESPACE:-animation}
 selector=app.kubernetes.io/name=animation-server,app.kubernetes.io/component=server
-incoming=/run/torchserve/incoming
+incoming=/tmp/incoming
+store=/tmp/torchserve/store
 
 [ $# -eq 1 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 ls "$1"/*.mar >/dev/null 2>&1 || { echo "$1: expected .mar archives, found none" >&2; exit 2; }
@@ -34,7 +35,8 @@ for pod in $pods; do
     archives="$archives $incoming/$(basename "$archive")"
   done
   # shellcheck disable=SC2086 # one argument an archive
-  k exec "$pod" --container torchserve -- python -m torchserve_model.swap $archives ${DRAIN_S:+--drain-s "$DRAIN_S"}
+  k exec "$pod" --container torchserve -- \
+    python -m torchserve_model.swap $archives --store "$store" ${DRAIN_S:+--drain-s "$DRAIN_S"}
   k exec "$pod" --container torchserve -- rm -rf "$incoming"
 done
 echo "Pods that start from now on have the models of their image: release an image of this version too."

@@ -1,6 +1,6 @@
 """Replaces the models of a running TorchServe without failing a request.
 
-python -m torchserve_model.swap ARCHIVE.mar... [--store /run/torchserve/store] [--management-port 8081]
+python -m torchserve_model.swap ARCHIVE.mar... --store DIR [--management-port 8081] [--drain-s S]
 
 Registers the new versions beside the old ones, waits until they answer, makes them the ones that requests go
 to, lets the old ones finish what they are at, and removes them. When a new version does not come up, it is
@@ -143,9 +143,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m torchserve_model.swap", description=__doc__)
     parser.add_argument("archives", nargs="+", type=Path, metavar="ARCHIVE.mar")
-    parser.add_argument(
-        "--store", type=Path, default=Path("/run/torchserve/store"), help="TorchServe's model store"
-    )
+    parser.add_argument("--store", type=Path, required=True, help="TorchServe's model store: RUN_DIR/store")
     parser.add_argument("--management-port", type=int, default=8081)
     parser.add_argument(
         "--drain-s",

@@ -1,0 +1,119 @@
+"""The Kubernetes manifests as kubectl renders them, and ways about them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+K8S = Path(__file__).resolve().parents[2] / "k8s"
+OVERLAYS = sorted(path.parent.name for path in (K8S / "overlays").glob("*/kustomization.yaml"))
+
+Manifest = dict[str, Any]
+
+needs_kubectl = pytest.mark.skipif(
+    shutil.which("kubectl") is None,
+    reason="needs kubectl 1.27 or newer on PATH: neither Debian 12 nor PyPI has one that knows components",
+)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What starts pods: a Deployment, StatefulSet or Job, with its pods' template."""
+
+    manifest: Manifest
+
+    @property
+    def name(self) -> str:
+        """Kind and name."""
+        return f"{self.manifest['kind']}/{self.manifest['metadata']['name']}"
+
+    @property
+    def template(self) -> Manifest:
+        """Metadata and spec of its pods."""
+        template: Manifest = self.manifest["spec"]["template"]
+        return template
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Labels of its pods."""
+        labels: dict[str, str] = self.template["metadata"]["labels"]
+        return labels
+
+    @property
+    def pod(self) -> Manifest:
+        """The spec of its pods."""
+        pod: Manifest = self.template["spec"]
+        return pod
+
+    @property
+    def containers(self) -> list[Manifest]:
+        """All containers of its pods, those that run before the others included."""
+        return [*self.pod.get("initContainers", []), *self.pod["containers"]]
+
+
+def render(folder: Path) -> list[Manifest]:
+    """Render a kustomization.
+
+    Raises AssertionError with kubectl's words where it cannot be rendered.
+    """
+    # kubectl need not know of any cluster for this, and gets no home to look for one in.
+    environ = {"PATH": os.environ["PATH"], "HOME": "/nonexistent"}
+    done = subprocess.run(
+        ["kubectl", "kustomize", str(folder)], capture_output=True, text=True, env=environ, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+
+@cache
+def overlay(name: str) -> list[Manifest]:
+    """Render an overlay, once a run of the tests."""
+    return render(K8S / "overlays" / name)
+
+
+def of_kind(manifests: list[Manifest], *kinds: str) -> list[Manifest]:
+    """The manifests of these kinds."""
+    return [manifest for manifest in manifests if manifest["kind"] in kinds]
+
+
+def named(manifests: list[Manifest], kind: str, name: str) -> Manifest:
+    """The one manifest of that kind and name."""
+    (found,) = [m for m in of_kind(manifests, kind) if m["metadata"]["name"] == name]
+    return found
+
+
+def workloads(manifests: list[Manifest]) -> list[Workload]:
+    """All that starts pods."""
+    return [Workload(m) for m in of_kind(manifests, "Deployment", "StatefulSet", "DaemonSet", "Job")]
+
+
+def containers(manifests: list[Manifest]) -> Iterator[tuple[str, Manifest]]:
+    """Every container, with a name to tell it by."""
+    for workload in workloads(manifests):
+        for container in workload.containers:
+            yield f"{workload.name}/{container['name']}", container
+
+
+def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
+    """Tell whether a label selector (its matchLabels, as all of ours are) fits the labels."""
+    unknown = set(selector) - {"matchLabels"}
+    assert not unknown, f"this reads matchLabels only, came {unknown}"
+    return selector.get("matchLabels", {}).items() <= labels.items()
+
+
+def quantity(text: str | int) -> float:
+    """Read a Kubernetes quantity: cores, or bytes."""
+    suffixes = {"m": 1e-3, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
+    for suffix, factor in suffixes.items():
+        if str(text).endswith(suffix):
+            return float(str(text).removesuffix(suffix)) * factor
+    return float(text)
