@@ -178,3 +178,47 @@ def test_sigterm_waits_for_no_idle_connection(models: FakeTorchServe, tmp_path: 
             server.process.send_signal(signal.SIGTERM)
             assert server.process.wait(30) == 0
     assert "Traceback" not in server.log.read_text()
+
+
+@pytest.mark.parametrize("keep_alive", [False, True], ids=["a connection each", "kept alive"])
+def test_sigterm_under_load_answers_all_that_was_accepted(
+    models: FakeTorchServe, tmp_path: Path, keep_alive: bool
+) -> None:
+    """Clients post one drawing after the other while SIGTERM comes: each is answered or finds nobody there.
+
+    A kept-alive connection may end between two requests, which HTTP/1.1 leaves to clients to notice.
+    """
+    with animation_server(tmp_path, settings(models) | {"ANIMATION_MAX_QUEUE": "16"}) as server:
+        with ThreadPoolExecutor(6) as pool:
+            runs = [
+                pool.submit(post_until_refused, server, range(100 * n, 100 * n + 99), keep_alive)
+                for n in range(6)
+            ]
+            wait_for(lambda: logged(server, 200) > 10)
+            server.process.send_signal(signal.SIGTERM)
+            outcomes = [outcome for run in runs for outcome in run.result()]
+        assert server.process.wait(30) == 0
+    assert set(outcomes) == {200}
+    assert logged(server, 200) == len(outcomes)
+
+
+def post_until_refused(server: Server, numbers: range, keep_alive: bool) -> list[int | str]:
+    """Post drawings until nobody listens any more; list statuses, and the errors of what was cut off."""
+    outcomes: list[int | str] = []
+    headers = {} if keep_alive else {"Connection": "close"}
+    with requests.Session() as session:
+        for number in numbers:
+            try:
+                answer = session.post(
+                    f"{server.url}/v1/animations",
+                    files={"image": drawing(number)},
+                    headers=headers,
+                    timeout=60,
+                )
+            except requests.ConnectionError as exc:
+                if "Connection refused" in str(exc):
+                    break
+                outcomes.append(str(exc))
+            else:
+                outcomes.append(answer.status_code)
+    return outcomes
