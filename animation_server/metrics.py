@@ -108,6 +108,8 @@ class Metrics:
         self._build = self._gauge(
             "build_info", "Always 1; the labels say what runs", "version", "renderer", mode="livemax"
         )
+        # Each process adds its one: more later means that a worker died and was replaced.
+        self._counter("processes_started", "Server processes that were started, replacements included").inc()
 
     def _make_dependency_metrics(self) -> None:
         self._call_seconds = self._histogram(

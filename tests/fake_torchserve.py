@@ -35,6 +35,7 @@ class FakeTorchServe:
     url: str = ""
     behaviours: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    request_ids: set[str] = field(default_factory=set)
     worker_status: str = "READY"
     model_version: str = "1.0"
 
@@ -62,6 +63,7 @@ def _app(fake: FakeTorchServe, models: InferenceClient) -> Flask:
     @app.before_request
     def misbehave() -> Response | None:
         fake.requests.append(f"{request.method} {request.path}")
+        fake.request_ids.add(request.headers.get("X-Request-ID", ""))
         behaviour = fake.behaviours.pop(0) if fake.behaviours else "ok"
         return _misbehave(behaviour)
 
