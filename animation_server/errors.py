@@ -8,6 +8,7 @@ AnimationError
 ├── CapacityError         more was asked of the service than it can do now
 │   ├── RateLimitedError  more than this caller may ask for
 │   ├── OverloadedError   too many requests are waiting already
+│   ├── OutOfMemoryError  the work did not fit into memory
 │   └── DeadlineError     the request grew too old
 ├── CancelledError        whoever asked has left, or cancelled the job
 └── DependencyError       a part the service leans on failed; worth trying again later
@@ -84,6 +85,12 @@ class RateLimitedError(CapacityError):
 
 class OverloadedError(CapacityError):
     """Too many requests are waiting already; this one was not begun."""
+
+
+class OutOfMemoryError(CapacityError):
+    """The work did not fit into memory beside what else is being done; nothing of it was stored."""
+
+    code = "out_of_memory"
 
 
 class DeadlineError(CapacityError):

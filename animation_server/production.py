@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from animation_server.admission import Admission, Deadline, SingleFlight
 from animation_server.animate import AnimationOptions
 from animation_server.concurrency import Executor, native_lock
-from animation_server.errors import DependencyError
+from animation_server.errors import DependencyError, OutOfMemoryError
 from animation_server.observer import Observer
 from animation_server.renderer import Renderer
 from animation_server.stages import observed, stage
@@ -125,6 +125,10 @@ class Production:
             self._observer.queued(1)
             try:
                 yield
+            except MemoryError as exc:
+                raise OutOfMemoryError(
+                    "The work did not fit into memory. Ask for a smaller size or fewer frames, or try later."
+                ) from exc
             finally:
                 self._observer.queued(-1)
 

@@ -67,6 +67,8 @@ class ServeConfig:
     workers : processes a model; each takes its share of the cores.
     batch_size : requests that a worker answers at once, at most.
     max_batch_delay_ms : how long the first request of a batch waits for others.
+    queue_size : requests that wait for a model's workers, at most; those beyond are refused at once. More
+    than a server sends at a time, of which each has a render thread that waits for the answer.
     response_timeout_s : after which a worker that does not answer is started anew.
     model_api : whether models can be registered and removed over the management address.
     log_level : of log4j: debug, info, warn or error.
@@ -82,6 +84,7 @@ class ServeConfig:
     workers: int = 1
     batch_size: int = 4
     max_batch_delay_ms: int = 3
+    queue_size: int = 100
     response_timeout_s: int = 30
     model_api: bool = False
     log_level: str = "warn"
@@ -125,6 +128,7 @@ def properties(config: ServeConfig) -> dict[str, str]:
         "load_models": ",".join(archive.name for archive in archives),
         "models": json.dumps(models),
         "default_response_timeout": str(config.response_timeout_s),
+        "job_queue_size": str(config.queue_size),
         "max_request_size": str(MAX_BODY_BYTES),
         "max_response_size": str(MAX_BODY_BYTES),
         # Who can reach the loopback interface of a pod is in the pod.
@@ -230,6 +234,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=ServeConfig.workers, help="processes a model")
     parser.add_argument("--batch-size", type=int, default=ServeConfig.batch_size)
     parser.add_argument("--max-batch-delay-ms", type=int, default=ServeConfig.max_batch_delay_ms)
+    parser.add_argument("--queue-size", type=int, default=ServeConfig.queue_size)
     parser.add_argument("--response-timeout-s", type=int, default=ServeConfig.response_timeout_s)
     parser.add_argument("--model-api", action="store_true", help="let models be registered and removed")
     parser.add_argument(

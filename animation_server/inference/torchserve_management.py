@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, TypeAdapter
 
-from animation_server.errors import InferenceUnavailableError
+from animation_server.errors import InferenceError, InferenceUnavailableError
 from animation_server.inference.answers import validate_answer
 from animation_server.inference.torchserve_http import HttpPeer
 
@@ -38,11 +38,19 @@ class Management:
         self._version_read_at = 0.0
 
     def version(self, models: Sequence[str]) -> str:
-        """Name the default versions of some models, joined."""
+        """Name the default versions of some models, joined.
+
+        Once read, a version is believed until another one is: what was made with it can be handed out also
+        while TorchServe does not answer.
+        """
         now = time.monotonic()
         if not self._version or now - self._version_read_at > VERSION_LIFE_S:
-            versions = [self._describe(name)[0].model_version for name in models]
-            self._version, self._version_read_at = "+".join(versions), now
+            self._version_read_at = now
+            try:
+                self._version = "+".join(self._describe(name)[0].model_version for name in models)
+            except InferenceError:
+                if not self._version:
+                    raise
         return self._version
 
     def workers(self, model: str) -> list[str]:

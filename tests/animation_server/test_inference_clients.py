@@ -18,6 +18,7 @@ from animation_server.errors import (
     InferenceUnavailableError,
     NoFigureError,
 )
+from animation_server.inference import torchserve_management
 from animation_server.inference.contract import InferenceClient
 from animation_server.inference.embedded import EmbeddedClient
 from animation_server.inference.torchserve import TorchServeAddress, TorchServeClient
@@ -278,6 +279,30 @@ def test_version_comes_from_the_management_address(
     assert torchserve.version() == "2.1+2.1"
     assert torchserve.version() == "2.1+2.1"
     assert len(fake.requests) == 2
+
+
+def test_version_is_believed_until_another_is_read(
+    fake: FakeTorchServe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is stored stays in reach while TorchServe does not answer; who never knew a version cannot say."""
+    monkeypatch.setattr(torchserve_management, "VERSION_LIFE_S", 0.0)
+    with closing(over_http(fake, management_url=fake.url)) as client:
+        fake.behaviours = ["503"]
+        with pytest.raises(InferenceUnavailableError):
+            client.version()
+        assert client.version() == "1.0+1.0"
+        fake.behaviours = ["503"]
+        assert client.version() == "1.0+1.0"
+        fake.model_version = "2.0"
+        assert client.version() == "2.0+2.0"
+
+
+@pytest.mark.parametrize("client", ["torchserve", "torchserve-grpc"], indirect=True)
+def test_no_time_left_is_a_timeout(client: InferenceClient) -> None:
+    """A deadline that passes just before a call fails it as one that passes just after."""
+    for timeout_s in (0.0, 1e-9):
+        with pytest.raises(InferenceTimeoutError):
+            client.detect(IMAGE, timeout_s)
 
 
 def test_version_by_the_settings(fake: FakeTorchServe) -> None:
