@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import kubernetes_validate
@@ -60,8 +61,8 @@ def test_every_component_stands_on_the_base(name: str, tmp_path: Path) -> None:
         "kind": "Kustomization",
         "namespace": "animation",
         # kustomize takes relative paths alone
-        "resources": [_relative(K8S / "base", tmp_path)],
-        "components": [_relative(K8S / "components" / component, tmp_path) for component in used],
+        "resources": [os.path.relpath(K8S / "base", tmp_path.resolve())],
+        "components": [os.path.relpath(K8S / "components" / part, tmp_path.resolve()) for part in used],
     }
     (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     rendered = render(tmp_path)
@@ -83,7 +84,3 @@ def test_no_file_lies_about_unused(path: Path) -> None:
     if path.name == "kustomization.yaml":
         return
     assert path.name in (path.parent / "kustomization.yaml").read_text()
-
-
-def _relative(folder: Path, start: Path) -> str:
-    return str(Path("/".join([".."] * len(start.resolve().parts[1:]))) / folder.relative_to("/"))

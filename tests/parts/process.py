@@ -83,11 +83,11 @@ def answers(url: str) -> bool:
         return False
 
 
-def listens(port: int) -> bool:
-    """Tell whether something accepts connections on a local port."""
+def listens(port: int, host: str = "127.0.0.1") -> bool:
+    """Tell whether something accepts connections on a port, of this machine or of another."""
     with socket.socket() as s:
         s.settimeout(1)
-        return s.connect_ex(("127.0.0.1", port)) == 0
+        return s.connect_ex((host, port)) == 0
 
 
 def tail(log: Path, lines: int = 30) -> str:

@@ -37,7 +37,7 @@ use = egg:swift#{service}
 
 PROXY_CONF = """
 [DEFAULT]
-bind_ip = 127.0.0.1
+bind_ip = {bind}
 bind_port = {port}
 workers = 0
 swift_dir = {home}
@@ -77,8 +77,11 @@ class S3Server:
 
 
 @contextmanager
-def swift_server(home: Path) -> Iterator[S3Server]:
-    """Run Swift for the length of the block; what it stores lies under `home` and outlives it."""
+def swift_server(home: Path, bind: str = "127.0.0.1") -> Iterator[S3Server]:
+    """Run Swift for the length of the block; what it stores lies under `home` and outlives it.
+
+    bind : where it takes requests; 0.0.0.0 for clients that are not on this machine.
+    """
     home = home.resolve()
     (home / "devices" / "d1").mkdir(parents=True, exist_ok=True)
     *ports, proxy_port, log_port = free_ports(len(SERVICES) + 2)
@@ -93,8 +96,8 @@ def swift_server(home: Path) -> Iterator[S3Server]:
         f"[filter:{name}]\nuse = egg:swift#{name}" for name in PIPELINE if name not in CONFIGURED
     )
     proxy = PROXY_CONF.format(
-        pipeline=" ".join(PIPELINE), port=proxy_port, home=home, log_port=log_port, region=server.region,
-        account=account, user=user, secret=server.secret_key, filters=filters,
+        pipeline=" ".join(PIPELINE), bind=bind, port=proxy_port, home=home, log_port=log_port,
+        region=server.region, account=account, user=user, secret=server.secret_key, filters=filters,
     )  # fmt: skip
     (home / "proxy.conf").write_text(proxy)
     with ExitStack() as stack:
