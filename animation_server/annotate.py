@@ -99,25 +99,27 @@ class _Crop:
     offset: NDArray[np.float64]
 
 
-def annotate(drawing: Drawing, models: Models) -> Annotation:
+def annotate(drawing: Drawing, models: Models, *, least_certainty: float = LEAST_CERTAINTY) -> Annotation:
     """Annotate the most certain figure of a drawing.
 
     Raises NoFigureError where the models see none, InferenceError where they cannot answer.
     """
-    return next(_annotate_each(drawing, find_figures(drawing, models)[:MOST_TRIES], models))
+    return next(_annotate_each(drawing, find_figures(drawing, models)[:MOST_TRIES], models, least_certainty))
 
 
 def annotate_all(drawing: Drawing, models: Models) -> list[Annotation]:
     """Annotate every figure of a drawing, the most certain first; raises as `annotate` does."""
-    return list(_annotate_each(drawing, find_figures(drawing, models), models))
+    return list(_annotate_each(drawing, find_figures(drawing, models), models, LEAST_CERTAINTY))
 
 
-def _annotate_each(drawing: Drawing, detections: Sequence[Detection], models: Models) -> Iterator[Annotation]:
+def _annotate_each(
+    drawing: Drawing, detections: Sequence[Detection], models: Models, least_certainty: float
+) -> Iterator[Annotation]:
     """Annotate what the pose network, too, takes for a figure; raises NoFigureError where that is nothing."""
     found = 0
     for detection in detections:
         try:
-            yield annotate_figure(drawing, detection, models)
+            yield annotate_figure(drawing, detection, models, least_certainty=least_certainty)
             found += 1
         except NoFigureError:
             continue
@@ -145,7 +147,9 @@ def find_figures(drawing: Drawing, models: Models) -> list[Detection]:
     return detections
 
 
-def annotate_figure(drawing: Drawing, detection: Detection, models: Models) -> Annotation:
+def annotate_figure(
+    drawing: Drawing, detection: Detection, models: Models, *, least_certainty: float = LEAST_CERTAINTY
+) -> Annotation:
     """Locate the joints of one detected figure and cut it out.
 
     detection : box in working pixels, as find_figures gives it.
@@ -155,9 +159,9 @@ def annotate_figure(drawing: Drawing, detection: Detection, models: Models) -> A
     box = np.array(detection.bbox_xyxy)
     crop = _cut(drawing.rgb, _grow(box, CROP_MARGIN))
     pose = _ask_pose(crop, models)
-    if detection.score * _confidence(pose) < LEAST_CERTAINTY:
+    if detection.score * _confidence(pose) < least_certainty:
         raise NoFigureError(_NO_FIGURE)
-    mask = _segment(crop, pose)
+    mask = _segment(crop, pose, open_edge=True)
     if (cut_sides := _sides_cut(mask, crop, drawing)).any():
         # the figure runs out of its box: look once more with paper added where it does
         side = max(box[2:] - box[:2])
@@ -172,9 +176,9 @@ def _ask_pose(crop: _Crop, models: Models) -> Pose:
         return models.estimate_pose(crop.rgb)
 
 
-def _segment(crop: _Crop, pose: Pose) -> NDArray[np.bool_]:
+def _segment(crop: _Crop, pose: Pose, *, open_edge: bool = False) -> NDArray[np.bool_]:
     with stage("mask"):
-        return segment(crop.rgb, pose.mask, _bones(pose))
+        return segment(crop.rgb, pose.mask, _bones(pose), open_edge=open_edge)
 
 
 def _confidence(pose: Pose) -> float:
