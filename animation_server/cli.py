@@ -7,6 +7,7 @@ failed; 1 a bug. What the commands need is imported when they run, so that --hel
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import threading
@@ -161,16 +162,22 @@ def _scene(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _doctor(_: argparse.Namespace) -> int:
+def _doctor(arguments: argparse.Namespace) -> int:
     from animation_server.doctor import examine
     from animation_server.settings import Settings
 
-    healthy = True
+    findings = []
     for finding in examine(Settings.from_environ()):
-        healthy &= finding.ok
-        mark = "ok  " if finding.ok else "FAIL"
-        sys.stdout.write(f"{mark}  {finding.part + ':':<11}{finding.words}\n")
-        sys.stdout.flush()
+        findings.append(finding)
+        if not arguments.json:
+            mark = finding.state if finding.state == "ok" else finding.state.upper()
+            mend = f"{'':18}-> {finding.mend}\n" if finding.mend else ""
+            sys.stdout.write(f"{mark:<6}{finding.part + ':':<12}{finding.words}\n{mend}")
+            sys.stdout.flush()
+    healthy = all(finding.state != "fail" for finding in findings)
+    if arguments.json:
+        json.dump({"ok": healthy, "findings": [vars(finding) for finding in findings]}, sys.stdout, indent=2)
+        sys.stdout.write("\n")
     return 0 if healthy else DEPENDENCY_FAILED
 
 
@@ -318,7 +325,10 @@ def _parser() -> argparse.ArgumentParser:
 
     add_keys_command(commands)
 
-    doctor = commands.add_parser("doctor", help="say what is configured and whether each part answers")
+    doctor = commands.add_parser(
+        "doctor", help="say what is configured, whether each part answers, and how to mend what does not"
+    )
+    doctor.add_argument("--json", action="store_true", help="for programs")
     doctor.set_defaults(run=_doctor)
     return parser
 

@@ -290,28 +290,6 @@ def test_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) ->
     assert "usage:" in capsys.readouterr().err
 
 
-def test_doctor_finds_a_healthy_service(capsys: pytest.CaptureFixture[str]) -> None:
-    """Every part is named, and all are well."""
-    assert main(["doctor"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    parts = ["python", "package", "kernels", "motions", "inference", "storage", "server"]
-    assert [line.split()[1].rstrip(":") for line in lines] == parts
-    assert all(line.startswith("ok ") for line in lines)
-
-
-def test_doctor_says_what_is_wrong(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A TorchServe that is down, a directory that is a file, a motion that is not there: all told, exit 4."""
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("ANIMATION_LOCAL_DIR", str(tmp_path / "file"))
-    monkeypatch.setenv("ANIMATION_TORCHSERVE_URL", "http://127.0.0.1:1")
-    monkeypatch.setenv("ANIMATION_MOTIONS", "dab,moonwalk")
-    assert main(["doctor"]) == 4
-    failed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAIL")]
-    assert [line.split()[1] for line in failed] == ["motions:", "inference:", "storage:"]
-
-
 def test_help_imports_nothing_heavy() -> None:
     """--help is quick because it needs nothing."""
     program = (
