@@ -178,4 +178,9 @@ def make_store(settings: Settings, executor: Executor, observer: Observer | None
 
 def decode_limits(settings: Settings) -> DecodeLimits:
     """Collect the limits on one image."""
-    return DecodeLimits(settings.max_image_bytes, settings.max_image_pixels, settings.working_size)
+    return DecodeLimits(
+        max_bytes=settings.max_image_bytes,
+        max_pixels=settings.max_image_pixels,
+        max_full_pixels=settings.max_full_pixels,
+        working_size=settings.working_size,
+    )

@@ -17,12 +17,12 @@ from PIL.WebPImagePlugin import WebPImageFile
 from pillow_heif.as_plugin import HeifImageFile
 
 from animation_server.errors import InputError
+from animation_server.jpeg_scans import count_scans
 
 MIN_SIDE = 16
 """Below this a picture holds no figure that anyone could see."""
 
-# What the openers and decoders raise on bytes that are not what they claim to be.
-_DAMAGE = (
+DAMAGE = (
     OSError,
     SyntaxError,
     ValueError,
@@ -33,6 +33,11 @@ _DAMAGE = (
     KeyError,
     TypeError,
 )
+"""What Pillow's openers and decoders raise on bytes that are not what they claim to be."""
+
+MAX_SCANS = 50
+"""Encoders write about ten; each costs a pass over the picture."""
+
 _EXIF_ORIENTATION = 0x0112
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
 
@@ -61,11 +66,14 @@ class DecodeLimits:
 
     max_bytes : size of the file.
     max_pixels : width times height at full resolution, checked before decoding.
+    max_full_pixels : the same for images that cannot be decoded at a reduced size: PNG, WebP, HEIC, and JPEG
+        that is progressive. Each pixel of them costs some 8 bytes of memory, of WebP 16: half of it there.
     working_size : longest side in pixels of what comes out.
     """
 
     max_bytes: int = 20_000_000
     max_pixels: int = 100_000_000
+    max_full_pixels: int = 50_000_000
     working_size: int = 1280
 
 
@@ -90,14 +98,14 @@ def decode_drawing(data: bytes, limits: DecodeLimits = DEFAULT_LIMITS) -> Drawin
     try:
         image = opener(BytesIO(data))
     except Image.DecompressionBombError as exc:  # Pillow's own limit, which some plugins check
-        raise _too_many_pixels("more than 178 million", limits) from exc
-    except _DAMAGE as exc:
+        raise _too_many_pixels("more than 178 million", limits.max_full_pixels) from exc
+    except DAMAGE as exc:
         raise _damaged(name) from exc
-    _check_size(image.size, limits)
+    _check_cost(image, data, limits)
     width, height = image.size
     try:
         rgb, orientation = _decode_rgb(image, limits.working_size)
-    except _DAMAGE as exc:
+    except DAMAGE as exc:
         raise _damaged(name) from exc
     if orientation >= 5:  # these turn the image by a right angle
         width, height = height, width
@@ -133,18 +141,30 @@ def _damaged(name: str) -> InputError:
     )
 
 
-def _too_many_pixels(came: str, limits: DecodeLimits) -> InputError:
+def _too_many_pixels(came: str, limit: int) -> InputError:
     return InputError(
-        f"Expected an image of at most {limits.max_pixels} pixels, came {came}. Send a smaller one.",
+        f"Expected an image of at most {limit} pixels, came {came}. Send a smaller one.",
         code="too_many_pixels",
         status=413,
     )
 
 
-def _check_size(size: tuple[int, int], limits: DecodeLimits) -> None:
-    width, height = size
-    if width * height > limits.max_pixels:
-        raise _too_many_pixels(f"{width} x {height}", limits)
+def _check_cost(image: Image.Image, data: bytes, limits: DecodeLimits) -> None:
+    """Raise InputError for an image that would cost too much to decode, or holds too little."""
+    width, height = image.size
+    progressive = "progressive" in image.info
+    limit = limits.max_pixels
+    if progressive or not isinstance(image, JpegImageFile):
+        # WebP's decoder holds the picture twice as often as the others.
+        limit = min(limit, limits.max_full_pixels // (2 if isinstance(image, WebPImageFile) else 1))
+    if width * height > limit:
+        raise _too_many_pixels(f"{width} x {height}", limit)
+    if progressive and count_scans(data, MAX_SCANS) > MAX_SCANS:
+        raise InputError(
+            f"Expected a JPEG of at most {MAX_SCANS} scans, came one with more. Save it anew and send that.",
+            code="too_many_scans",
+            status=413,
+        )
     if min(width, height) < MIN_SIDE:
         raise InputError(
             f"Expected an image of at least {MIN_SIDE} x {MIN_SIDE} pixels, came {width} x {height}.",
@@ -166,7 +186,7 @@ def _decode_rgb(image: Image.Image, working_size: int) -> tuple[NDArray[np.uint8
     orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
     if orientation not in range(1, 9):
         orientation = 1
-    rgb = np.asarray(_to_rgb(image))
+    rgb = np.asarray(_to_rgb(_reduce(image, working_size)))
     if rgb.shape[:2] != (height, width):
         rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     if image.mode == "RGB" and "icc_profile" in image.info:
@@ -174,11 +194,30 @@ def _decode_rgb(image: Image.Image, working_size: int) -> tuple[NDArray[np.uint8
     return rgb, orientation
 
 
+def _reduce(image: Image.Image, working_size: int) -> Image.Image:
+    """Average blocks of pixels, down to twice the working size at least, before each further copy is made."""
+    factor = max(image.size) // (2 * working_size)
+    if factor < 2:
+        return image
+    if image.mode.startswith("I"):
+        image = _grey_of_16_bits(image)
+    elif image.mode in ("1", "P", "PA"):
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    return image.reduce(factor)
+
+
+def _grey_of_16_bits(image: Image.Image) -> Image.Image:
+    """Keep the upper 8 of 16 bits; Pillow's own conversion would clip all of them to white."""
+    deep = np.asarray(image)
+    if deep.dtype != np.uint16:
+        deep = np.clip(deep, 0, 0xFFFF)
+    return Image.fromarray((deep >> 8).astype(np.uint8))
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
     """Convert any mode to RGB; transparent parts become white."""
-    if image.mode.startswith("I"):  # 16 bits of grey; Pillow's own conversion would clip them to white
-        grey = np.clip(np.asarray(image).astype(np.int64) >> 8, 0, 255).astype(np.uint8)
-        image = Image.fromarray(grey)
+    if image.mode.startswith("I"):
+        image = _grey_of_16_bits(image)
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         image = Image.new("RGB", rgba.size, "white")

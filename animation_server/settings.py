@@ -150,6 +150,12 @@ class Settings:
     max_motions: int = _setting(12, "Most motions in one request", minimum=1)
     size: int = _setting(400, "Side of an animation in pixels unless the request says otherwise", minimum=16)
     max_size: int = _setting(1024, "Largest side a request may ask for", minimum=16)
+    max_full_pixels: int = _setting(
+        50_000_000,
+        "The same for images that must be decoded whole: PNG, HEIC, progressive JPEG, and WebP, which may "
+        "have half as many; each pixel costs 8 bytes of memory, and phones photograph in 48 million",
+        minimum=1,
+    )
     frames: int = _setting(150, "Most frames of an animation unless the request says otherwise", minimum=2)
     max_frames: int = _setting(600, "Most frames a request may ask for", minimum=2)
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import struct
+import subprocess
+import sys
 import zlib
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +19,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from animation_server.drawing import DecodeLimits, decode_drawing
 from animation_server.errors import InputError
+from animation_server.jpeg_scans import count_scans
 
 
 def picture(width: int = 60, height: int = 40) -> Image.Image:
@@ -35,13 +39,18 @@ def encoded(image: Image.Image, format_name: str, **options: Any) -> bytes:
 
 def png_header(width: int, height: int) -> bytes:
     """A PNG that claims a size and holds a few bytes of pixels: a decompression bomb."""
+    return png(width, height, bytes(100_000))
+
+
+def png(width: int, height: int, pixels: bytes, level: int = 9) -> bytes:
+    """A PNG of 8-bit RGBA with these rows, each of which begins with its filter's number, 0."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    pixels = zlib.compress(bytes(100_000), 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    body = chunk(b"IDAT", zlib.compress(pixels, level))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + body + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(
@@ -182,6 +191,84 @@ def test_refuses(data: bytes, status: int, code: str) -> None:
     with pytest.raises(InputError, match="Expected") as caught:
         decode_drawing(data)
     assert (caught.value.status, caught.value.code) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("format_name", "options", "most"),
+    [
+        ("JPEG", {}, 20_000),
+        ("JPEG", {"progressive": True}, 10_000),
+        ("PNG", {}, 10_000),
+        ("HEIC", {}, 10_000),
+        ("WEBP", {}, 5_000),
+    ],
+)
+def test_what_must_be_decoded_whole_has_a_limit_of_its_own(
+    format_name: str, options: dict[str, Any], most: int
+) -> None:
+    """A baseline JPEG is decoded at a fraction of its size; the others cost memory for every pixel."""
+    limits = DecodeLimits(max_pixels=20_000, max_full_pixels=10_000)
+    decode_drawing(encoded(Image.new("RGB", (100, most // 100)), format_name, **options), limits)
+    with pytest.raises(InputError, match=f"at most {most} pixels") as caught:
+        decode_drawing(encoded(Image.new("RGB", (102, most // 100)), format_name, **options), limits)
+    assert caught.value.code == "too_many_pixels"
+
+
+def with_repeated_scans(jpeg: bytes, times: int) -> bytes:
+    """The file with its last scan, tables included, once more and again."""
+    last = jpeg.rindex(b"\xff\xc4")
+    return jpeg[:-2] + jpeg[last:-2] * times + jpeg[-2:]
+
+
+def test_refuses_a_jpeg_of_many_scans() -> None:
+    """Each costs a pass over the picture and hardly a byte; ten or so are what encoders write."""
+    progressive = encoded(picture(), "JPEG", progressive=True)
+    decode_drawing(progressive)
+    with pytest.raises(InputError, match="scans") as caught:
+        decode_drawing(with_repeated_scans(progressive, 60))
+    assert (caught.value.status, caught.value.code) == (413, "too_many_scans")
+
+
+def test_counts_only_the_scans_of_the_first_picture() -> None:
+    """Thumbnails before it, a video or further pictures behind it are not decoded and do not count."""
+    thumbnail = encoded(picture(), "JPEG", progressive=True)
+    exif = Image.Exif()
+    exif[0x9286] = thumbnail
+    data = encoded(picture(), "JPEG", progressive=True, exif=exif.tobytes() + thumbnail)
+    scans = count_scans(encoded(picture(), "JPEG", progressive=True), 50)
+    assert 5 < scans < 15
+    assert count_scans(data, 50) == scans
+    decode_drawing(data + thumbnail * 20 + b"\xff\xda" * 500)
+
+
+def test_a_file_of_nothing_but_segments_counts_as_too_many() -> None:
+    """Counting itself must not take long."""
+    assert count_scans(b"\xff\xd8" + b"\xff\xfe\x00\x02" * 1_000_000, 50) == 51
+
+
+DECODE_IN_TURN = """
+import resource, sys
+from pathlib import Path
+from animation_server.drawing import decode_drawing
+for path in sys.argv[1:]:
+    decode_drawing(Path(path).read_bytes())
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.mark.slow
+def test_the_largest_image_of_each_kind_costs_a_bounded_amount_of_memory(tmp_path: Path) -> None:
+    """Some hundred kilobytes can claim the most pixels there may be; none of them takes a gigabyte."""
+    bombs = {
+        "b.png": png(7000, 7000, bytes(7000 * 28_001), level=1),
+        "b.webp": encoded(Image.new("RGB", (7000, 3500)), "WEBP", lossless=True, method=0),
+    }
+    for name, data in bombs.items():
+        (tmp_path / name).write_bytes(data)
+        assert len(data) < 1_000_000
+    command = [sys.executable, "-c", DECODE_IN_TURN, *(str(tmp_path / name) for name in bombs)]
+    peak_mb = int(subprocess.run(command, check=True, capture_output=True, timeout=120).stdout)
+    assert peak_mb < 700
 
 
 def test_refuses_too_many_bytes() -> None:
