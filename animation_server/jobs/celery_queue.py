@@ -22,10 +22,10 @@ QUEUE = "animations"
 
 TASK = "animation_server.make"
 
-TIME_LIMIT_SLACK_S = 15
+TIME_LIMIT_SLACK_S = 5
 """A worker that is so late has not heard its deadline: its process is killed."""
 
-REDELIVERY_SLACK_S = 15
+REDELIVERY_SLACK_S = 5
 """Between the latest end of an attempt and the message's return; shorter, and a slow job would come twice."""
 
 LOST_SWEEP_S = 5

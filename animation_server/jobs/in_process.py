@@ -29,7 +29,8 @@ class InProcessQueue:
         self._most = workers + most_waiting
         self._lock = native_lock()
         self._images: dict[str, bytes] = {}
-        self._sent: queue.Queue[str | None] = queue.Queue()
+        self._unsent: set[str] = set()
+        self._queue: queue.Queue[str | None] = queue.Queue()
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
         self._started = False
 
@@ -41,6 +42,7 @@ class InProcessQueue:
             if len(self._images) >= self._most:
                 raise OverloadedError(f"{self._most} jobs are waiting or worked on already. Try again later.")
             self._images[job_id] = image
+            self._unsent.add(job_id)
             if not self._started:  # not before there is a job: many an app never has one
                 self._started = True
                 for thread in self._threads:
@@ -48,23 +50,32 @@ class InProcessQueue:
 
     def send(self, job_id: str) -> None:
         """See JobQueue."""
-        self._sent.put(job_id)
+        with self._lock:
+            if job_id not in self._unsent:
+                return
+            self._unsent.remove(job_id)
+        self._queue.put(job_id)
 
     def discard(self, job_id: str) -> None:
         """See JobQueue."""
         with self._lock:
             self._images.pop(job_id, None)
+            self._unsent.discard(job_id)
+
+    def waiting(self) -> int:
+        """See JobQueue."""
+        return self._queue.qsize()
 
     def close(self) -> None:
         """See JobQueue."""
         if self._started:
             for _ in self._threads:
-                self._sent.put(None)
+                self._queue.put(None)
             for thread in self._threads:
                 thread.join()
 
     def _work(self) -> None:
-        while (job_id := self._sent.get()) is not None:
+        while (job_id := self._queue.get()) is not None:
             self._run(job_id)
             self.discard(job_id)
 

@@ -34,6 +34,8 @@ HELD_RETRY_S = 5.0
 RECORD_PATIENCE_S = 60.0
 """How long an outcome waits for Redis to come back; what was made is in the store already."""
 
+RECORD_PAUSE_S = 1.0
+
 GIVEN_UP = JobError("worker_lost", f"The work was begun {MOST_ATTEMPTS} times and never came to an end.", 500)
 
 
@@ -128,6 +130,6 @@ def _record(records: JobRecords, job_id: str, changes: dict[str, Any]) -> None:
         except JobsUnavailableError:
             if time.monotonic() >= give_up_at:
                 raise
-            time.sleep(1.0)
+            time.sleep(RECORD_PAUSE_S)
         else:
             return

@@ -127,6 +127,7 @@ class _Child:
 
         retry_s = run_job(job_id, make, self._records, self._settings.job_deadline_s)
         if retry_s is None:
+        log.info("worker process ready")
             self._drop_image(job_id)
         return retry_s
 
