@@ -25,6 +25,7 @@ from animation_server.jobs.engine import JobEngine
 from animation_server.jobs.in_process import InProcessQueue
 from animation_server.jobs.making import make_with
 from animation_server.jobs.records import MemoryRecords
+from animation_server.jobs.watched_records import WatchedRecords
 from animation_server.metrics import Metrics
 from animation_server.observer import Observer
 from animation_server.pipeline import AnimationService, PipelineLimits
@@ -66,10 +67,11 @@ def create_app(settings: Settings | None = None, service: AnimationService | Non
     app.wsgi_app = bound_uploads(app.wsgi_app, settings.upload_timeout_s)  # type: ignore[assignment, method-assign]
     # Base64 is longer than what it holds by a third; the image's own limit is checked where it is decoded.
     app.config["MAX_CONTENT_LENGTH"] = settings.max_image_bytes * 4 // 3 + FORM_BYTES
-    attach(app, Parts(settings, service, make_jobs(settings, service)))
+    engine = make_jobs(settings, service, metrics)
+    attach(app, Parts(settings, service, engine))
     register_request_log(app)
     metrics.runs(version("drawing-animation"), service.renderer.version)
-    register_metrics(app, metrics, torchserve_metrics(settings))
+    register_metrics(app, metrics, engine, torchserve_metrics(settings))
     register_access(app, settings)
     register_error_handlers(app)
     app.register_blueprint(animations.blueprint)
@@ -97,7 +99,7 @@ def make_service(settings: Settings, observer: Observer | None = None) -> Animat
     )
 
 
-def make_jobs(settings: Settings, service: AnimationService) -> JobEngine | None:
+def make_jobs(settings: Settings, service: AnimationService, observer: Observer) -> JobEngine | None:
     """Make the engine of jobs that the settings name; None where there are to be no jobs.
 
     Raises SettingsError where Celery has no Redis.
@@ -111,10 +113,11 @@ def make_jobs(settings: Settings, service: AnimationService) -> JobEngine | None
             raise SettingsError("ANIMATION_JOBS: celery expects ANIMATION_REDIS_URL, which is not set")
         shared = RedisRecords(url, settings.job_expiry_s)
         app = make_celery(url, settings.job_deadline_s)
-        return JobEngine(shared, CeleryQueue(app, service.store, shared.client, settings.max_jobs))
+        sent_on = CeleryQueue(app, service.store, shared.client, settings.max_jobs)
+        return JobEngine(WatchedRecords(shared, observer), sent_on)
     if settings.jobs == "off" or settings.workers > 1:  # another process would not know of this one's jobs
         return None
-    records = MemoryRecords(settings.job_expiry_s)
+    records = WatchedRecords(MemoryRecords(settings.job_expiry_s), observer)
     queue = InProcessQueue(
         make_with(service),
         records,

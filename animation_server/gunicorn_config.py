@@ -14,14 +14,13 @@ from gevent import monkey  # isort: skip
 monkey.patch_all()
 
 import os
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import gevent
 
 from animation_server.logs import logging_config
+from animation_server.metrics_directory import forget, share_numbers
 from animation_server.settings import Settings
 
 _settings = Settings.from_environ()
@@ -42,9 +41,7 @@ loglevel = _settings.log_level
 logconfig_dict = logging_config(_settings.log_level)
 control_socket_disable = True
 
-# Set here, in the master, before the workers import prometheus_client: see animation_server.metrics.
-_metrics_directory = tempfile.mkdtemp(prefix="animation-metrics-", dir=worker_tmp_dir)
-os.environ["PROMETHEUS_MULTIPROC_DIR"] = _metrics_directory
+_numbers = share_numbers()
 
 
 def post_worker_init(worker: Any) -> None:
@@ -69,13 +66,6 @@ def worker_exit(_server: Any, worker: Any) -> None:
         parts.service.close()
 
 
-def child_exit(_server: Any, worker: Any) -> None:
-    """Take a worker that has ended, however it did, out of the sums of what goes on."""
-    from animation_server.metrics import mark_dead
-
-    mark_dead(worker.pid)
-
-
 def on_exit(_server: Any) -> None:
-    """Remove the numbers with the server that they are of."""
-    shutil.rmtree(_metrics_directory, ignore_errors=True)
+    """Remove what the workers have shared."""
+    forget(_numbers)

@@ -1,19 +1,27 @@
 """The service in numbers, for Prometheus.
 
-Each app has a registry of its own. Where gunicorn runs several processes, each writes its numbers to files of
-its own in one directory, and whichever process is scraped adds them all up: prometheus_client's multiprocess
-mode, which PROMETHEUS_MULTIPROC_DIR switches on before the library is imported; see gunicorn_config.
+Each app has a registry of its own. Where several processes serve, each writes its numbers to files of its own
+in one directory, and whichever is asked adds them all up: prometheus_client's multiprocess mode, which
+metrics_directory switches on before the library is imported.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+    start_http_server,
+)
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.metrics_core import Metric
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -21,9 +29,9 @@ from prometheus_client.registry import Collector
 
 from animation_server.concurrency import native_lock
 from animation_server.errors import AnimationError
+from animation_server.metrics_directory import shared_directory
 from animation_server.observer import STAGES, Call, Dependency, Source
 
-DIRECTORY_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 PREFIX = "animation_"
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4
 
@@ -36,7 +44,7 @@ REQUEST_BUCKETS_S = (
 STAGE_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.035, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 2.5, 5.0, 10.0)
 """One motion takes from 3 ms (deform) to 300 ms (encode) at rest, and ten times that under load."""
 
-GaugeMode = Literal["livesum", "livemin", "livemax"]
+GaugeMode = Literal["livesum", "livemin", "livemax", "livemostrecent"]
 """How the values of the living processes become one."""
 
 JOB_STATES = ("queued", "running", "done", "failed", "cancelled")
@@ -52,11 +60,10 @@ class Metrics:
 
     def __init__(self, queue_capacity: int = 0) -> None:
         self._registry = self._exposed = CollectorRegistry()
-        directory = os.environ.get(DIRECTORY_VARIABLE)
-        if directory:
-            self._exposed = CollectorRegistry()
-            MultiProcessCollector(self._exposed, directory)  # type: ignore[no-untyped-call]
-        self._exposed.register(ProcessesCollector(Path(directory) if directory else None))
+        if directory := shared_directory():
+            self._exposed = shared_registry(directory)
+        else:
+            self._exposed.register(ProcessesCollector(lambda: [os.getpid()]))
         # Renders end in native threads. The library's own locks, made after gevent's patching, must never be
         # waited for there; held under this one, they never are.
         self._lock = native_lock()
@@ -105,6 +112,7 @@ class Metrics:
         self._jobs = self._counter("jobs", "Jobs that entered a state", "state")
         for state in JOB_STATES:
             self._jobs.labels(state)
+        self._jobs_waiting = self._gauge("jobs_waiting", "Jobs that wait for a worker", mode="livemostrecent")
         self._build = self._gauge(
             "build_info", "Always 1; the labels say what runs", "version", "renderer", mode="livemax"
         )
@@ -196,12 +204,17 @@ class Metrics:
         with self._lock:
             self._retries.labels(dependency).inc()
 
-    # -- the rest ---------------------------------------------------------------------------------------
-
     def job_entered(self, state: str) -> None:
-        """Note that a job has entered one of JOB_STATES."""
+        """See Observer."""
         with self._lock:
             self._jobs.labels(state).inc()
+
+    # -- the rest ---------------------------------------------------------------------------------------
+
+    def jobs_wait(self, count: int) -> None:
+        """Note how many jobs wait for a worker."""
+        with self._lock:
+            self._jobs_waiting.set(count)
 
     def runs(self, version: str, renderer: str) -> None:
         """Note what runs: the package's version and the renderer's."""
@@ -223,14 +236,42 @@ class Metrics:
         return Gauge(PREFIX + name, description, labels, registry=self._registry, multiprocess_mode=mode)
 
 
-class ProcessesCollector(Collector):
-    """CPU time, memory and open files of every process of the server, told apart by the label `pid`.
+def shared_registry(directory: Path) -> CollectorRegistry:
+    """Make what exposes the numbers of all processes that share a directory."""
+    registry = CollectorRegistry()
+    registry.register(SharedNumbers(directory))
+    registry.register(ProcessesCollector(lambda: _living(directory)))
+    return registry
 
-    directory : where the processes write their numbers; None where there is only this one.
+
+def serve_metrics(host: str, port: int, directory: Path) -> None:
+    """Serve the numbers of all processes that share a directory, from a thread, at /metrics of a port."""
+    start_http_server(port, host, shared_registry(directory))
+
+
+class SharedNumbers(Collector):
+    """The sums over all processes that share a directory.
+
+    What a process that has ended was doing is taken out of the sums; what it has done stays counted.
     """
 
-    def __init__(self, directory: Path | None) -> None:
+    def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._all = MultiProcessCollector(None, directory)  # type: ignore[no-untyped-call]
+
+    def collect(self) -> Iterator[Metric]:
+        """See Collector."""
+        for pid in _living(self._directory):
+            if not Path(f"/proc/{pid}").exists():
+                mark_process_dead(pid, self._directory)  # type: ignore[no-untyped-call]
+        yield from self._all.collect()  # type: ignore[no-untyped-call]
+
+
+class ProcessesCollector(Collector):
+    """CPU time, memory and open files of processes, told apart by the label `pid`."""
+
+    def __init__(self, pids: Callable[[], list[int]]) -> None:
+        self._pids = pids
 
     def collect(self) -> Iterator[Metric]:
         """See Collector."""
@@ -244,19 +285,11 @@ class ProcessesCollector(Collector):
                     into.add_sample(sample.name, {**sample.labels, "pid": str(pid)}, sample.value)
         yield from families.values()
 
-    def _pids(self) -> list[int]:
-        if self._directory is None:
-            return [os.getpid()]
-        files = self._directory.glob(
-            "gauge_livesum_*.db"
-        )  # each process has one, and only as long as it lives
-        return sorted(int(file.stem.rpartition("_")[2]) for file in files)
 
-
-def mark_dead(pid: int) -> None:
-    """Take what a process that has ended was doing out of the sums; what it has done stays counted."""
-    if DIRECTORY_VARIABLE in os.environ:
-        mark_process_dead(pid)  # type: ignore[no-untyped-call]
+def _living(directory: Path) -> list[int]:
+    """Processes that share a directory; one that has ended is there until the numbers are asked for."""
+    files = directory.glob("gauge_livesum_*.db")
+    return sorted(int(file.stem.rpartition("_")[2]) for file in files)
 
 
 def _error_codes(base: type[AnimationError]) -> set[str]:

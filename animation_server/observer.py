@@ -60,6 +60,10 @@ class Observer(Protocol):
         """Note that a dependency was asked once more."""
         ...
 
+    def job_entered(self, state: str) -> None:
+        """Note that a job has entered a state; one that is tried again is queued and running again."""
+        ...
+
 
 class Unwatched:
     """Ignores everything; implements Observer."""
@@ -80,6 +84,9 @@ class Unwatched:
         """See Observer."""
 
     def retried(self, dependency: Dependency) -> None:
+        """See Observer."""
+
+    def job_entered(self, state: str) -> None:
         """See Observer."""
 
 

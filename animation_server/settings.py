@@ -85,6 +85,9 @@ class Settings:
     worker_processes: int = _setting(
         0, "Processes of `animation-server worker`, each with its own models; 0: one for each core", minimum=0
     )
+    worker_metrics_port: int = _setting(
+        0, "Port of `animation-server worker` at which Prometheus finds its /metrics; 0: none", minimum=0
+    )
     metrics_open: bool = _setting(True, "Whether /metrics answers without an API key")
 
     inference: Literal["embedded", "torchserve", "torchserve-grpc"] = _setting(

@@ -6,21 +6,27 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 from flask import Flask, Response, g, request
 
 from animation_server.api.request_log import noted
+from animation_server.errors import JobsUnavailableError
 from animation_server.inference.torchserve_http import CHECK_TIMEOUT_S, HttpPeer
+from animation_server.jobs.engine import JobEngine
 from animation_server.metrics import CONTENT_TYPE, Metrics
 
 NO_ROUTE = "none"
 """The route of requests that match none."""
 
 
-def register_metrics(app: Flask, metrics: Metrics, torchserve: HttpPeer | None = None) -> None:
+def register_metrics(
+    app: Flask, metrics: Metrics, jobs: JobEngine | None = None, torchserve: HttpPeer | None = None
+) -> None:
     """Count and time every answer of an app, and serve the numbers.
 
-    torchserve : TorchServe's metrics address, None where there is none.
+    jobs : asked at every scrape how many wait. torchserve : TorchServe's metrics address.
+    Either is None where there is none.
     """
 
     @app.before_request
@@ -45,6 +51,9 @@ def register_metrics(app: Flask, metrics: Metrics, torchserve: HttpPeer | None =
     @app.get("/metrics")
     def get_metrics() -> Response:
         """Answer with the numbers of all processes in Prometheus' text format."""
+        if jobs is not None:
+            with suppress(JobsUnavailableError):  # that Redis is down is told by other numbers
+                metrics.jobs_wait(jobs.waiting())
         return Response(metrics.exposition(), content_type=CONTENT_TYPE)
 
     if torchserve is not None:

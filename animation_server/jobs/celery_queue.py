@@ -94,8 +94,7 @@ class CeleryQueue:
 
     def accept(self, job_id: str, image: bytes) -> None:
         """See JobQueue."""
-        with _translated():
-            waiting = int(self._client.llen(QUEUE))
+        waiting = self.waiting()
         if waiting >= self._most_waiting:
             raise OverloadedError(f"{waiting} jobs are waiting already. Try again later.")
         if image:
@@ -109,6 +108,11 @@ class CeleryQueue:
     def discard(self, job_id: str) -> None:
         """See JobQueue."""
         self._store.delete([upload_key(job_id)])
+
+    def waiting(self) -> int:
+        """See JobQueue."""
+        with _translated():
+            return int(self._client.llen(QUEUE))
 
     def close(self) -> None:
         """See JobQueue; what was sent is the workers' affair."""

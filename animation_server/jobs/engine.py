@@ -39,6 +39,10 @@ class JobQueue(Protocol):
         """Let go of what was kept for a job that nobody will work on."""
         ...
 
+    def waiting(self) -> int:
+        """Count the jobs that wait for a worker."""
+        ...
+
     def close(self) -> None:
         """Finish what was accepted by this process, then let go of threads and connections."""
         ...
@@ -159,6 +163,10 @@ class JobEngine:
         """Cancel a job unless it is finished, and forget it. What it has made stays."""
         self.cancel(job_id)
         self._records.remove(job_id)
+
+    def waiting(self) -> int:
+        """Count the jobs that wait for a worker; raises JobsUnavailableError."""
+        return self._queue.waiting()
 
     def check(self) -> None:
         """Return when jobs can be handed in; raise JobsUnavailableError otherwise."""

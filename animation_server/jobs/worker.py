@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery, Task, signals
@@ -23,6 +24,7 @@ from animation_server.concurrency import usable_cores
 from animation_server.errors import InputError, JobsUnavailableError, SettingsError, StorageError
 from animation_server.jobs.celery_queue import QUEUE, TASK, make_celery, upload_key
 from animation_server.logs import logging_config
+from animation_server.metrics_directory import forget, share_numbers
 from animation_server.settings import Settings
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ def run_worker(settings: Settings) -> int:
             "A worker expects ANIMATION_JOBS=celery and the same ANIMATION_REDIS_URL as the server has."
         )
     processes = settings.worker_processes or usable_cores()
+    numbers = _serve_numbers(settings) if settings.worker_metrics_port else None
     app = make_celery(redis_url, settings.job_deadline_s)
     child = _Child(_share_of_one(settings, processes))
     _register(app, child)
@@ -77,7 +80,18 @@ def run_worker(settings: Settings) -> int:
         without_heartbeat=True,
     )
     worker.start()
+    if numbers is not None:
+        forget(numbers)
     return int(worker.exitcode or 0)
+
+
+def _serve_numbers(settings: Settings) -> Path:
+    """Let the children share their numbers, and tell them to Prometheus; returns where they share them."""
+    directory = share_numbers()
+    from animation_server.metrics import serve_metrics
+
+    serve_metrics(settings.host, settings.worker_metrics_port, directory)
+    return directory
 
 
 def _configure_logs(settings: Settings) -> None:
@@ -104,10 +118,13 @@ class _Child:
         from animation_server.app import make_service
         from animation_server.jobs.making import make_with
         from animation_server.jobs.redis_records import RedisRecords
+        from animation_server.jobs.watched_records import WatchedRecords
+        from animation_server.metrics import Metrics
 
         url = self._settings.redis_url.get_secret_value()
-        self._records = RedisRecords(url, self._settings.job_expiry_s)
-        self._service = make_service(self._settings)
+        metrics = Metrics(self._settings.max_queue)
+        self._records = WatchedRecords(RedisRecords(url, self._settings.job_expiry_s), metrics)
+        self._service = make_service(self._settings, metrics)
         self._make = make_with(self._service)
         self._service.warm_up()
 

@@ -131,7 +131,8 @@ def test_passes_on_what_torchserve_counts(status: int, expected: int) -> None:
     register_request_log(app)
     with serving("ts_inference_requests_total 3\n", status) as server:
         Thread(target=server.handle_request, daemon=True).start()
-        register_metrics(app, Metrics(), HttpPeer(f"http://127.0.0.1:{server.server_port}", 1.0))
+        peer = HttpPeer(f"http://127.0.0.1:{server.server_port}", 1.0)
+        register_metrics(app, Metrics(), torchserve=peer)
         register_error_handlers(app)
         response = app.test_client().get("/metrics/torchserve")
     assert response.status_code == expected
