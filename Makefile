@@ -9,8 +9,11 @@ TRAIN := $(BIN)/python -m torchserve_model.train --resume
 COMPILE = $(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host \
           --no-emit-find-links --no-header --annotation-style=line
 
+FUZZ_SECONDS ?= 20
+FUZZ_TARGETS ?= $(notdir $(wildcard fuzz/corpus/*))
+
 .DEFAULT_GOAL := help
-.PHONY: help demo pod test test-fast lint format bench-models bench-render bench-request protos lock archives models clean
+.PHONY: help demo pod test test-fast lint format bench-models bench-render bench-request protos fuzz audit lock archives models clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,10 +30,11 @@ test: $(VENV)/.dev archives ## run all tests
 test-fast: $(VENV)/.dev ## run the tests that take no more than a few seconds each
 	$(BIN)/python -m pytest -m "not slow"
 
-lint: $(VENV)/.dev ## ruff and strict mypy
+lint: $(VENV)/.dev ## ruff, strict mypy and bandit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive animation_server torchserve_model bvh_tools
 
 format: $(VENV)/.dev ## rewrite the code in the house format
 	$(BIN)/ruff check --fix .
@@ -44,6 +48,19 @@ bench-request: $(VENV)/.dev archives ## time one warm request through the real p
 
 bench-render: $(VENV)/.dev ## time the renderer stage by stage
 	$(BIN)/python -m benchmarks.render
+
+fuzz: $(VENV)/.dev ## fuzz what reads others' bytes, each target for FUZZ_SECONDS=20; see docs/security.md
+	@$(BIN)/python -c "import atheris" 2>/dev/null || $(BIN)/pip install --quiet "atheris>=3.0" # only Linux has wheels
+	for target in $(FUZZ_TARGETS); do $(BIN)/python -m fuzz.run $$target $(FUZZ_SECONDS) || exit 1; done
+
+# --strict: what the service does not know must not pass for safe, as it would where a mirror answers
+audit: $(VENV)/.dev ## look for known vulnerabilities in the pinned dependencies; asks PyPI's advisories
+	@for locked in requirements/*.txt; do \
+	  echo "$$locked"; \
+	  $(BIN)/pip-audit --strict --progress-spinner off --no-deps --disable-pip --requirement "$$locked" || { \
+	    echo "audit: $$locked: vulnerable, or not audited: 'not found on PyPI' and connection errors mean that" \
+	      "the advisories of https://pypi.org cannot be reached from here" >&2; exit 1; }; \
+	done
 
 archives: $(VENV)/.dev var/models/.built ## pack the models for TorchServe into var/models
 

@@ -16,10 +16,10 @@ import sys
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 MAX_BODY_BYTES = 20 * 1024 * 1024
 """Largest request and response; TorchServe's own limit of 6.5 MB is less than a photograph."""
