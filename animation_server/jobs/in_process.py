@@ -66,10 +66,6 @@ class InProcessQueue:
         """See JobQueue."""
         return self._queue.qsize()
 
-    def waiting(self) -> int:
-        """See JobQueue."""
-        return self._sent.qsize()
-
     def close(self) -> None:
         """See JobQueue."""
         if self._started:

@@ -127,6 +127,7 @@ class _Child:
         self._service = make_service(self._settings, metrics)
         self._make = make_with(self._service)
         self._service.warm_up()
+        log.info("worker process ready")
 
     def close(self) -> None:
         self._service.close()
@@ -144,7 +145,6 @@ class _Child:
 
         retry_s = run_job(job_id, make, self._records, self._settings.job_deadline_s)
         if retry_s is None:
-        log.info("worker process ready")
             self._drop_image(job_id)
         return retry_s
 
