@@ -8,11 +8,13 @@ from typing import IO
 
 from flask import Flask, Request
 
-from animation_server.api import animations, health, jobs
+from animation_server.api import animations, characters, health, jobs, motions
 from animation_server.api.access import register_access
+from animation_server.api.cors import register_cors
 from animation_server.api.errors import register_error_handlers
 from animation_server.api.metrics import register_metrics
 from animation_server.api.objects import objects_blueprint
+from animation_server.api.openapi import register_openapi
 from animation_server.api.parts import Parts, attach
 from animation_server.api.request_log import register_request_log
 from animation_server.api.slow_uploads import bound_uploads
@@ -74,11 +76,13 @@ def create_app(settings: Settings | None = None, service: AnimationService | Non
     register_metrics(app, metrics, engine, torchserve_metrics(settings))
     register_access(app, settings)
     register_error_handlers(app)
-    app.register_blueprint(animations.blueprint)
-    app.register_blueprint(jobs.blueprint)
-    app.register_blueprint(health.blueprint)
+    register_cors(app, settings.cors_origins)
+    app.url_map.merge_slashes = False  # an address is right or it is not; no redirects
+    for part in (animations, characters, motions, jobs, health):
+        app.register_blueprint(part.blueprint)
     if settings.storage == "local":
         app.register_blueprint(objects_blueprint(settings.local_dir.absolute()))
+    register_openapi(app)
     return app
 
 
@@ -96,6 +100,7 @@ def make_service(settings: Settings, observer: Observer | None = None) -> Animat
         limits=PipelineLimits(settings.max_queue, settings.request_deadline_s),
         key_salt=settings.key_salt.get_secret_value(),
         observer=observer,
+        keep_uploads=settings.keep_uploads,
     )
 
 

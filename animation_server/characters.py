@@ -93,7 +93,7 @@ class Correction:
     """What a person sees better than the models.
 
     keypoints : name -> x, y in full pixels, those that are to move.
-    mask : (H, W) bool of the texture's size, None to leave it.
+    mask : (H, W) bool of the texture's size, True somewhere; None to leave it.
     """
 
     keypoints: Mapping[str, Point]
@@ -155,9 +155,11 @@ class CharacterShelf:
         corrected = replace(stored, revision=stored.revision + 1, keypoints=_moved(stored, correction))
         folder = character_folder(stored.id)
         if correction.mask is not None:
-            mask = _check_mask(correction.mask, stored.texture_size)
-            key = self._put(folder, "mask", _grey(mask), deadline)
-            corrected = replace(corrected, mask=key, bbox_xyxy=_bbox_full(mask, stored))
+            width, height = stored.texture_size
+            if correction.mask.shape != (height, width):
+                raise ValueError(f"mask: expected shape {(height, width)}, came {correction.mask.shape}")
+            key = self._put(folder, "mask", _grey(correction.mask), deadline)
+            corrected = replace(corrected, mask=key, bbox_xyxy=_bbox_full(correction.mask, stored))
         overlay = draw_overlay(self.open(corrected, deadline).character)
         corrected = replace(corrected, overlay=self._put(folder, "overlay", overlay, deadline))
         if not self._create(corrected, deadline):
@@ -271,17 +273,6 @@ def _moved(stored: StoredCharacter, correction: Correction) -> dict[str, tuple[f
     return keypoints
 
 
-def _check_mask(mask: NDArray[np.bool_], texture_size: tuple[int, int]) -> NDArray[np.bool_]:
-    height, width = mask.shape
-    if (width, height) != texture_size:
-        raise _unfit(
-            f"mask: expected the texture's size, {texture_size[0]} x {texture_size[1]}, came {width} x {height}."
-        )
-    if not mask.any():
-        raise _unfit("mask: expected white on the figure, came nothing but black.")
-    return mask
-
-
 def _bbox_full(mask: NDArray[np.bool_], stored: StoredCharacter) -> tuple[float, float, float, float]:
     """The box around a mask, in full pixels."""
     columns, rows = np.nonzero(mask.any(axis=0))[0], np.nonzero(mask.any(axis=1))[0]
@@ -293,4 +284,4 @@ def _bbox_full(mask: NDArray[np.bool_], stored: StoredCharacter) -> tuple[float,
 
 
 def _unfit(message: str) -> InputError:
-    return InputError(message, code="invalid_correction", status=422)
+    return InputError(message, code="invalid_keypoint", status=422)

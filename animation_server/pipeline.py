@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from animation_server.admission import Deadline
 from animation_server.animate import AnimationOptions
 from animation_server.annotate import Annotation, annotate
-from animation_server.characters import CharacterShelf, Origin, StoredCharacter
+from animation_server.characters import CharacterShelf, Correction, Origin, StoredCharacter
 from animation_server.clip import EXTENSIONS
 from animation_server.concurrency import Executor
 from animation_server.drawing import DecodeLimits, Drawing, decode_drawing
@@ -29,12 +29,15 @@ from animation_server.production import (
     ignore_progress,
 )
 from animation_server.renderer import Renderer
-from animation_server.sample import sample_drawing
+from animation_server.sample import sample_character, sample_drawing
 from animation_server.stages import stage
 from animation_server.storage import ObjectStore
 from animation_server.storage.keys import animation_key, drawing_folder, drawing_id
 
 log = logging.getLogger(__name__)
+
+PREVIEW = AnimationOptions(size=(160, 160), max_fps=15.0, max_frames=60)
+"""How motions are shown to those who choose among them."""
 
 
 @dataclass(frozen=True)
@@ -202,6 +205,29 @@ class AnimationService:
             self.store.delete(keys.values(), deadline.remaining_s())
             self.characters.read(request.character, deadline)
         return AnimationResult(stored.id, delivery.urls, delivery.stages_s, keys)
+
+    def correct_character(
+        self, stored: StoredCharacter, correction: Correction, deadline: Deadline
+    ) -> StoredCharacter:
+        """Keep a corrected revision, see CharacterShelf.correct; drawn in a thread, as all pictures are."""
+        with blame_deadline(deadline):
+            return self._executor.run(lambda: self.characters.correct(stored, correction, deadline))
+
+    def preview(self, motion: str) -> str:
+        """Return the address of a small animation of a motion, which is made when there is none.
+
+        Raises InputError with status 404 where there is no such motion.
+        """
+        if motion not in self.renderer.motions:
+            raise InputError("No such motion. GET /v1/motions lists them.", code="not_found", status=404)
+        decides = {
+            **asdict(PREVIEW),
+            "renderer": self.renderer.version,
+            "motion": self.renderer.motions[motion].digest,
+        }
+        key = animation_key("previews", motion, decides, EXTENSIONS[PREVIEW.format])
+        order = Order({motion: key}, PREVIEW, lambda _: self.renderer.prepare(sample_character()))
+        return self._production.deliver(order, self.new_deadline()).urls[motion]
 
     def new_deadline(self) -> Deadline:
         """Set the deadline of a request that comes now."""

@@ -45,6 +45,9 @@ class Settings:
     port: int = _setting(8000, "Port to listen on", minimum=0)
     workers: int = _setting(1, "gunicorn worker processes; each holds its own models and renders", minimum=1)
     public_url: str = _setting("", "How clients reach this server; empty: `http://127.0.0.1:PORT`")
+    cors_origins: tuple[str, ...] = _setting(
+        (), "Origins whose pages may call this server, separated by commas, or `*`; empty: none"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "Least level logged")
 
     api_keys_file: str = _setting(
@@ -106,7 +109,8 @@ class Settings:
         "workers, and the models' version is read from it",
     )
     torchserve_metrics_url: str = _setting(
-        "", "TorchServe's metrics address, whose numbers /metrics/torchserve then passes on; empty: not at all"
+        "",
+        "TorchServe's metrics address, whose numbers /metrics/torchserve passes on; empty: not at all",
     )
     torchserve_connect_timeout_s: float = _setting(
         2.0, "Longest wait for a connection to TorchServe", minimum=0.01
@@ -134,6 +138,11 @@ class Settings:
     )
     s3_connect_timeout_s: float = _setting(3.0, "Longest wait for a connection to S3", minimum=0.01)
     s3_read_timeout_s: float = _setting(15.0, "Longest wait for S3's answer", minimum=0.01)
+    keep_uploads: bool = _setting(
+        False,
+        "Whether a character's drawing is kept with it, reduced and without metadata, so that it can be "
+        "animated on its own sheet",
+    )
     key_salt: SecretStr = _setting(  # noqa: RUF009
         SecretStr(""), "Mixed into storage keys, so that no one who holds a drawing can compute its address"
     )
@@ -144,6 +153,12 @@ class Settings:
     max_image_pixels: int = _setting(
         100_000_000, "Most pixels of an image, read from its header before anything is decoded", minimum=1
     )
+    max_full_pixels: int = _setting(
+        50_000_000,
+        "The same for images that must be decoded whole: PNG, HEIC, progressive JPEG, and WebP, which may "
+        "have half as many; each pixel costs 8 bytes of memory, and phones photograph in 48 million",
+        minimum=1,
+    )
     working_size: int = _setting(
         1280, "Longest side to which drawings are reduced; the models see less", minimum=64
     )
@@ -153,12 +168,6 @@ class Settings:
     max_motions: int = _setting(12, "Most motions in one request", minimum=1)
     size: int = _setting(400, "Side of an animation in pixels unless the request says otherwise", minimum=16)
     max_size: int = _setting(1024, "Largest side a request may ask for", minimum=16)
-    max_full_pixels: int = _setting(
-        50_000_000,
-        "The same for images that must be decoded whole: PNG, HEIC, progressive JPEG, and WebP, which may "
-        "have half as many; each pixel costs 8 bytes of memory, and phones photograph in 48 million",
-        minimum=1,
-    )
     frames: int = _setting(150, "Most frames of an animation unless the request says otherwise", minimum=2)
     max_frames: int = _setting(600, "Most frames a request may ask for", minimum=2)
 

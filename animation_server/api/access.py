@@ -23,6 +23,8 @@ OPEN = frozenset(
         ("GET", "/healthz"),  # the orchestrator has no key
         ("GET", "/readyz"),
         ("GET", "/objects/<path:key>"),  # pages show them; who has the address was given it
+        ("GET", "/v1/motions/<motion>/preview"),  # pages show them, too
+        ("GET", "/openapi.json"),
     }
 )
 """What anyone may fetch, by method and rule."""
@@ -46,14 +48,12 @@ def register_access(app: Flask, settings: Settings) -> None:
         )
     keys = KeyRing(Path(settings.api_keys_file)) if settings.api_keys_file else None
     limits = _rate_limits(settings)
-    open_rules = OPEN | METRICS if settings.metrics_open else OPEN
 
     @app.before_request
     def check() -> None:
         if request.url_rule is None or request.method == _PREFLIGHT:
             return
-        method = "GET" if request.method == "HEAD" else request.method
-        if (method, request.url_rule.rule) in open_rules:
+        if not needs_key(settings, request.method, request.url_rule.rule):
             return
         if keys is not None:
             g.caller = _authenticate(keys)
@@ -68,6 +68,12 @@ def register_access(app: Flask, settings: Settings) -> None:
         if response.status_code == 401:
             response.headers["WWW-Authenticate"] = 'Bearer realm="animation-server"'
         return response
+
+
+def needs_key(settings: Settings, method: str, rule: str) -> bool:
+    """Tell whether a call needs a key, where keys are asked for, and counts, where calls are counted."""
+    call = ("GET" if method == "HEAD" else method), rule
+    return call not in OPEN and not (settings.metrics_open and call in METRICS)
 
 
 def caller() -> str:

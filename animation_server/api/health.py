@@ -6,7 +6,9 @@ import logging
 
 from flask import Blueprint, Response, jsonify
 
+from animation_server.api.describe import Answer, describe
 from animation_server.api.errors import error_response
+from animation_server.api.models import Health, Readiness
 from animation_server.api.parts import current_parts
 from animation_server.errors import DependencyError
 
@@ -16,12 +18,14 @@ blueprint = Blueprint("health", __name__)
 
 
 @blueprint.get("/healthz")
+@describe("service", answers={200: Answer(Health, "Alive.")})
 def healthz() -> Response:
     """Answer as long as the process can; asks nothing of others, whose failure a restart would not mend."""
     return jsonify({"ok": True})
 
 
 @blueprint.get("/readyz")
+@describe("service", answers={200: Answer(Readiness, "Ready.")}, errors=(503,))
 def readyz() -> Response:
     """Answer 200 when the models and the storage do, 503 with the names of those that do not."""
     service = current_parts().service

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.datastructures import Headers
 
 from animation_server.api.access import caller
+from animation_server.api.describe import Answer, Media, describe
 from animation_server.api.errors import error_response
 from animation_server.api.models import Animations, JobAnswer, JobFailure
 from animation_server.api.parts import current_parts
@@ -37,6 +38,12 @@ RECONNECT_MS = 2000
 
 
 @blueprint.get("/v1/jobs/<job_id>")
+@describe(
+    "jobs",
+    headers=("Prefer",),
+    answers={200: Answer(JobAnswer, "The job as it is now.", headers=("Location",))},
+    errors=(404, 501, 503),
+)
 def get_job(job_id: str) -> Response:
     """Answer with a job as it is now; with `Prefer: wait=N`, once it is finished or after N seconds."""
     jobs = _engine()
@@ -49,6 +56,17 @@ def get_job(job_id: str) -> Response:
 
 
 @blueprint.get("/v1/jobs/<job_id>/events")
+@describe(
+    "jobs",
+    headers=("Last-Event-ID",),
+    answers={
+        200: Answer(
+            {EVENT_STREAM: Media({"type": "string"})}, "An event for every change.", headers=("Location",)
+        ),
+        204: Answer(None, "The last event has been seen already."),
+    },
+    errors=(404, 501, 503),
+)
 def get_job_events(job_id: str) -> Response:
     """Stream a job as server-sent events: now, whenever it changes, and at last when it is finished."""
     jobs = _engine()
@@ -59,12 +77,18 @@ def get_job_events(job_id: str) -> Response:
 
 
 @blueprint.post("/v1/jobs/<job_id>/cancel")
+@describe(
+    "jobs",
+    answers={200: Answer(JobAnswer, "The job as it is then.", headers=("Location",))},
+    errors=(404, 501, 503),
+)
 def cancel_job(job_id: str) -> Response:
     """Cancel a job unless it is finished; answer with the job as it is then."""
     return _job_response(_engine().cancel(job_id))
 
 
 @blueprint.delete("/v1/jobs/<job_id>")
+@describe("jobs", answers={204: Answer(None, "Nobody knows of it any more.")}, errors=(404, 501, 503))
 def delete_job(job_id: str) -> Response:
     """Cancel a job unless it is finished, and forget it. What it has made stays."""
     _engine().forget(job_id)

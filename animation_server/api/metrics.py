@@ -10,6 +10,7 @@ from contextlib import suppress
 
 from flask import Flask, Response, g, request
 
+from animation_server.api.describe import Answer, Media, describe
 from animation_server.api.request_log import noted
 from animation_server.errors import JobsUnavailableError
 from animation_server.inference.torchserve_http import CHECK_TIMEOUT_S, HttpPeer
@@ -49,6 +50,7 @@ def register_metrics(
             metrics.request_ended()
 
     @app.get("/metrics")
+    @describe("service", answers={200: Answer({"text/plain": Media({"type": "string"})}, "The numbers.")})
     def get_metrics() -> Response:
         """Answer with the numbers of all processes in Prometheus' text format."""
         if jobs is not None:
@@ -59,6 +61,11 @@ def register_metrics(
     if torchserve is not None:
 
         @app.get("/metrics/torchserve")
+        @describe(
+            "service",
+            answers={200: Answer({"text/plain": Media({"type": "string"})}, "The numbers.")},
+            errors=(503, 504),
+        )
         def get_torchserve_metrics() -> Response:
             """Answer with TorchServe's numbers; 503 or 504 where it does not tell them."""
             text = torchserve.exchange("GET", "/metrics", CHECK_TIMEOUT_S)

@@ -87,6 +87,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             ThreadExecutor(2),
             decode_limits(settings),
             PipelineLimits(settings.max_queue, settings.request_deadline_s),
+            keep_uploads=settings.keep_uploads,
         )
         started.append(service)
         app = create_app(settings, service)
@@ -212,10 +213,72 @@ def test_original_mobile_contract(server: Server, head: str, encode: Callable[[b
 
 
 def test_lists_motions(server: Server) -> None:
-    """Names, frames and seconds of what can be asked for."""
+    """Names, frames and seconds of what can be asked for, and where it is shown."""
     motions = server.http.get("/v1/motions").get_json()["motions"]
-    assert {"name": "dab", "frames": 60, "duration_s": 2.0} in motions
+    preview_url = "http://127.0.0.1:8000/v1/motions/dab/preview"
+    assert {"name": "dab", "frames": 60, "duration_s": 2.0, "preview_url": preview_url} in motions
     assert len(motions) == 3
+
+
+def test_shows_motions(server: Server) -> None:
+    """A preview is made when it is first asked for, without the models, and then it is there."""
+    for _ in range(2):
+        response = server.http.get("/v1/motions/dab/preview")
+        assert (response.status_code, len(server.renderer.rendered)) == (302, 1)
+    with server.http.get(path_of(response.location)) as answer:
+        assert (answer.status_code, answer.data) == (200, GIF)
+    assert server.models.calls == []
+    assert_error(server.http.get("/v1/motions/moonwalk/preview"), 404, "not_found")
+
+
+@pytest.mark.parametrize("path", ["/v1/motions", "/openapi.json"])
+def test_what_is_known_is_not_sent_again(server: Server, path: str) -> None:
+    """With the ETag that came, the answer is 304 without a body; with another one it is all there."""
+    etag = server.http.get(path).headers["ETag"]
+    known = server.http.get(path, headers={"If-None-Match": etag})
+    assert (known.status_code, known.data, known.headers["ETag"]) == (304, b"", etag)
+    assert server.http.get(path, headers={"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_animations_that_are_known_are_not_sent_again(server: Server) -> None:
+    """Files have ETags, too, and are sent in parts to players that ask for parts."""
+    path = path_of(server.post(motions="dab").get_json()["animations"]["dab"])
+    with server.http.get(path) as whole:
+        etag = whole.headers["ETag"]
+    with server.http.get(path, headers={"If-None-Match": etag}) as known:
+        assert (known.status_code, known.data) == (304, b"")
+    with server.http.get(path, headers={"Range": "bytes=0-5"}) as part:
+        assert (part.status_code, part.data) == (206, GIF[:6])
+
+
+def test_links_do_not_name_what_deletes(server: Server) -> None:
+    """Whoever is passed a link cannot tell the id, which is the right to delete."""
+    body = server.post(motions="dab").get_json()
+    assert body["id"] not in body["animations"]["dab"]
+
+
+def test_answers_other_origins_as_configured(start: Start) -> None:
+    """Pages of configured origins may call, ask beforehand, and read the headers; others may not."""
+    http = start(Settings(cors_origins=("https://app.example.com",))).http
+    ours, theirs = {"Origin": "https://app.example.com"}, {"Origin": "https://evil.example.com"}
+    answer = http.get("/v1/motions", headers=ours)
+    assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example.com"
+    assert "X-Request-ID" in answer.headers["Access-Control-Expose-Headers"]
+    assert "Access-Control-Allow-Credentials" not in answer.headers
+    asks = ours | {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "prefer"}
+    preflight = http.options("/v1/animations", headers=asks)
+    assert preflight.status_code == 200
+    assert "POST" in preflight.headers["Access-Control-Allow-Methods"]
+    assert preflight.headers["Access-Control-Allow-Headers"] == "prefer"
+    assert "Access-Control-Allow-Origin" not in http.get("/v1/motions", headers=theirs).headers
+    assert "Access-Control-Allow-Origin" not in start().http.get("/v1/motions", headers=ours).headers
+
+
+@pytest.mark.parametrize("origin", ["app.example.com", "https://*.example.com", "https://a.example/path"])
+def test_origins_must_be_origins(start: Start, origin: str) -> None:
+    """A pattern or an address that is no origin stops the start."""
+    with pytest.raises(SettingsError, match="ANIMATION_CORS_ORIGINS"):
+        start(Settings(cors_origins=(origin,)))
 
 
 def test_annotates_once_for_all_motions(server: Server) -> None:

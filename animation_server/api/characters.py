@@ -1,0 +1,142 @@
+"""Characters: made of a drawing once, read, corrected by people, and deleted with all that came of them."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, url_for
+
+from animation_server.admission import Deadline
+from animation_server.api.conditional import answer_json, check_if_match, revision_etag
+from animation_server.api.describe import Answer, Body, describe
+from animation_server.api.hang_up import cancelled_by_hang_up
+from animation_server.api.models import (
+    CharacterAnswer,
+    CharacterCorrection,
+    CharacterUrls,
+    NoFields,
+    Picture,
+    Texture,
+    decode_base64,
+)
+from animation_server.api.parts import current_parts
+from animation_server.api.request_log import note
+from animation_server.api.wishes import check_no_fields, parse_fields, parse_json, read_upload
+from animation_server.characters import Correction, StoredCharacter
+from animation_server.errors import InputError
+from animation_server.mask_image import decode_mask
+from animation_server.storage.keys import is_id
+
+blueprint = Blueprint("characters", __name__)
+
+
+@blueprint.post("/v1/characters")
+@describe(
+    "characters",
+    body=Body.image(NoFields),
+    answers={201: Answer(CharacterAnswer, "The character is kept.", headers=("ETag", "Location"))},
+    errors=(400, 408, 413, 415, 422, 503, 504),
+)
+def create_character() -> Response:
+    """Make a character of a drawing.
+
+    The figure is found, its joints are located and it is cut out, once. It is kept until it is deleted, every
+    time as a new character; the drawing itself is kept only where the server is set to.
+    """
+    image, fields = read_upload()
+    parse_fields(NoFields, fields)
+    parts = current_parts()
+    deadline = Deadline.after(parts.settings.request_deadline_s)
+    with cancelled_by_hang_up(deadline):
+        result = parts.service.create_character(image, deadline=deadline)
+    note(stages_ms={stage: round(seconds * 1000, 1) for stage, seconds in result.stages_s.items()})
+    response = _answer(result.character)
+    response.status_code = 201
+    response.headers["Location"] = url_for("characters.read_character", character=result.character.id)
+    return response
+
+
+@blueprint.get("/v1/characters/<character>")
+@describe(
+    "characters",
+    conditional=True,
+    answers={200: Answer(CharacterAnswer, "As it was corrected last.", headers=("ETag",))},
+    errors=(404, 503, 504),
+)
+def read_character(character: str) -> Response:
+    """Read a character."""
+    return _answer(_read(character))
+
+
+@blueprint.patch("/v1/characters/<character>")
+@describe(
+    "characters",
+    body=Body.json(CharacterCorrection),
+    if_match=True,
+    answers={200: Answer(CharacterAnswer, "The corrected character.", headers=("ETag",))},
+    errors=(400, 404, 408, 409, 412, 413, 415, 422, 503, 504),
+)
+def correct_character(character: str) -> Response:
+    """Correct a character's joints or mask.
+
+    What is left out stays. With If-Match, only if nobody has corrected it since it was read. Animations made
+    before stay where they are; new ones follow the correction.
+    """
+    check_no_fields()
+    wanted = parse_json(CharacterCorrection)
+    stored = _read(character)
+    check_if_match(stored.revision)
+    mask = None if wanted.mask is None else decode_mask(_mask_bytes(wanted.mask), stored.texture_size)
+    parts = current_parts()
+    deadline = Deadline.after(parts.settings.request_deadline_s)
+    return _answer(parts.service.correct_character(stored, Correction(wanted.keypoints, mask), deadline))
+
+
+@blueprint.delete("/v1/characters/<character>")
+@describe(
+    "characters",
+    answers={204: Answer(None, "Nothing of it is there any more.")},
+    errors=(404, 503, 504),
+)
+def delete_character(character: str) -> Response:
+    """Delete a character and everything made from its drawing.
+
+    Takes the id of an answer of POST /v1/animations, too: the animations of that drawing are deleted. What is
+    gone already is no error. Copies that clients or caches keep are out of the server's reach.
+    """
+    check_no_fields()
+    if not is_id(character):
+        raise InputError("Expected the id of a character or an animation.", code="not_found", status=404)
+    parts = current_parts()
+    parts.service.characters.delete(character, Deadline.after(parts.settings.request_deadline_s))
+    return Response(status=204)
+
+
+def _read(character: str) -> StoredCharacter:
+    parts = current_parts()
+    return parts.service.characters.read(character, Deadline.after(parts.settings.request_deadline_s))
+
+
+def _answer(stored: StoredCharacter) -> Response:
+    store = current_parts().service.store
+    width, height = stored.texture_size
+    answer = CharacterAnswer(
+        id=stored.id,
+        revision=stored.revision,
+        image=Picture(width=stored.width, height=stored.height),
+        bbox_xyxy=stored.bbox_xyxy,
+        score=stored.score,
+        keypoints=stored.keypoints_full,
+        texture=Texture(width=width, height=height, scale=stored.texture_scale, offset=stored.texture_offset),
+        urls=CharacterUrls(
+            texture=store.url(stored.texture), mask=store.url(stored.mask), overlay=store.url(stored.overlay)
+        ),
+    )
+    return answer_json(answer, revision_etag(stored.revision, store.url_life_s))
+
+
+def _mask_bytes(text: str) -> bytes:
+    try:
+        return decode_base64(text)
+    except ValueError as exc:
+        raise InputError(
+            "mask: expected a PNG as base64, came other characters.", code="invalid_mask", status=422
+        ) from exc
