@@ -142,7 +142,7 @@ def properties(config: ServeConfig) -> dict[str, str]:
 
 def log_config(level: str) -> str:
     """The content of TorchServe's log4j2.xml; level : debug, info, warn or error."""
-    return LOG_CONFIG.replace("PATTERN", escape(LOG_PATTERN, {'"': "&quot;"})).replace("LEVEL", level.upper())
+    return LOG_CONFIG.replace("PATTERN", escape(LOG_PATTERN)).replace("LEVEL", level.upper())
 
 
 def read_manifest(archive: Path) -> tuple[str, str]:
