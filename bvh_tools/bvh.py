@@ -24,12 +24,25 @@ from bvh_tools.errors import BvhError
 POSITION_CHANNELS = ("Xposition", "Yposition", "Zposition")
 ROTATION_CHANNELS = ("Xrotation", "Yrotation", "Zrotation")
 _CHANNELS = {name.lower(): name for name in (*POSITION_CHANNELS, *ROTATION_CHANNELS)}
+MAX_BYTES = 100_000_000
+"""Largest file that is read; an hour of motion capture is half as large."""
+
+MAX_POSES = 10_000_000
+"""Most frames times joints. Joints may have no channels, so the numbers in a file do not bound them."""
+
 _LEFT_OUT_DEG = 1e-4  # a rotation this small about an axis without a channel is rounding, not motion
 
 
 def read_bvh(path: str | os.PathLike[str]) -> Clip:
-    """Read a BVH file. Raises BvhError for a file that is not whole and well-formed, OSError as open does."""
-    data = Path(path).read_bytes()
+    """Read a BVH file.
+
+    Raises BvhError for a file that is not whole and well-formed or is larger than MAX_BYTES, OSError as open
+    does.
+    """
+    with Path(path).open("rb") as file:
+        data = file.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise BvhError(f"{path}: expected at most {MAX_BYTES} bytes, the file is longer; cut it in pieces")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -114,7 +127,7 @@ def parse_bvh(text: str, source: str = "BVH text") -> Clip:
 
     source : what to call the text in errors, such as its path.
     Raises BvhError, naming the line, for text that is cut short, malformed, or holds several roots,
-    repeated joint names, non-finite numbers or a frame time that is not positive.
+    repeated joint names, non-finite numbers, a frame time that is not positive, or more than MAX_POSES.
     """
     lines = _Lines(text.removeprefix("\ufeff"), source)
     number, word = lines.next("HIERARCHY")
@@ -122,6 +135,12 @@ def parse_bvh(text: str, source: str = "BVH text") -> Clip:
         raise lines.fail(number, "HIERARCHY, as a BVH file begins", word)
     skeleton = _parse_hierarchy(lines)
     n_frames, frame_time, number = _parse_motion_head(lines)
+    if n_frames * skeleton.n_joints > MAX_POSES:
+        raise lines.fail(
+            number - 1,
+            f"at most {MAX_POSES} frames times joints",
+            f"{n_frames} frames of {skeleton.n_joints} joints",
+        )
     values = _parse_frames(lines, number, n_frames, sum(len(c) for c in skeleton.channels))
     translations, rotations = _from_channels(skeleton, values)
     return Clip(skeleton, translations, rotations, frame_time)
@@ -205,9 +224,10 @@ def _parse_channels(lines: _Lines, name: str) -> tuple[str, ...]:
     expected = f"CHANNELS, how many and their names for {name!r}"
     number, line = lines.next(expected)
     words = line.split()
-    if words[0].upper() != "CHANNELS" or len(words) < 2 or not words[1].isdecimal():
+    count = _whole_number(words[1]) if len(words) > 1 else None
+    if words[0].upper() != "CHANNELS" or count is None:
         raise lines.fail(number, expected, line)
-    if len(words) - 2 != int(words[1]):
+    if len(words) - 2 != count:
         raise lines.fail(number, f"{words[1]} channel names for {name!r}, found {len(words) - 2}", line)
     channels = []
     for word in words[2:]:
@@ -219,13 +239,18 @@ def _parse_channels(lines: _Lines, name: str) -> tuple[str, ...]:
     return tuple(channels)
 
 
+def _whole_number(text: str) -> int | None:
+    """Read digits; more of them than any count has are no number, and Python would not read thousands."""
+    return int(text) if text.isdecimal() and len(text) <= 18 else None
+
+
 def _parse_motion_head(lines: _Lines) -> tuple[int, float, int]:
     """Read 'Frames:' and 'Frame Time:'. Returns the two values and the number of the second line."""
     number, line = lines.next("Frames: and a whole number")
     key, _, value = line.partition(":")
-    if key.strip().lower() != "frames" or not value.strip().isdecimal() or int(value) < 1:
+    n_frames = _whole_number(value.strip())
+    if key.strip().lower() != "frames" or not n_frames:
         raise lines.fail(number, "Frames: and a whole number of at least 1", line)
-    n_frames = int(value)
     number, line = lines.next("Frame Time: and seconds")
     key, _, value = line.partition(":")
     if key.lower().split() != ["frame", "time"]:
