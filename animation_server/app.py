@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from io import BytesIO
 from typing import IO
 
@@ -72,7 +71,7 @@ def create_app(settings: Settings | None = None, service: AnimationService | Non
     engine = make_jobs(settings, service, metrics)
     attach(app, Parts(settings, service, engine))
     register_request_log(app)
-    metrics.runs(version("drawing-animation"), service.renderer.version)
+    metrics.runs("server", service.renderer.version)
     register_metrics(app, metrics, engine, torchserve_metrics(settings))
     register_access(app, settings)
     register_error_handlers(app)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
 
@@ -114,7 +115,7 @@ class Metrics:
             self._jobs.labels(state)
         self._jobs_waiting = self._gauge("jobs_waiting", "Jobs that wait for a worker", mode="livemostrecent")
         self._build = self._gauge(
-            "build_info", "Always 1; the labels say what runs", "version", "renderer", mode="livemax"
+            "build_info", "Always 1; the labels say what runs", "role", "version", "renderer", mode="livemax"
         )
         # Each process adds its one: more later means that a worker died and was replaced.
         self._counter("processes_started", "Server processes that were started, replacements included").inc()
@@ -216,10 +217,10 @@ class Metrics:
         with self._lock:
             self._jobs_waiting.set(count)
 
-    def runs(self, version: str, renderer: str) -> None:
-        """Note what runs: the package's version and the renderer's."""
+    def runs(self, role: Literal["server", "worker"], renderer: str) -> None:
+        """Note what runs, and the renderer's version."""
         with self._lock:
-            self._build.labels(version, renderer).set(1)
+            self._build.labels(role, version("drawing-animation"), renderer).set(1)
 
     def exposition(self) -> bytes:
         """Write the numbers of all processes in Prometheus' text format, CONTENT_TYPE."""

@@ -126,6 +126,7 @@ class _Child:
         self._records = WatchedRecords(RedisRecords(url, self._settings.job_expiry_s), metrics)
         self._service = make_service(self._settings, metrics)
         self._make = make_with(self._service)
+        metrics.runs("worker", self._service.renderer.version)
         self._service.warm_up()
         log.info("worker process ready")
 

@@ -78,8 +78,8 @@ def test_a_dependency_that_answers_again_is_counted() -> None:
 
 def test_says_what_runs_and_in_which_process() -> None:
     """Versions as labels; memory and CPU of this process under its number."""
-    of = after(lambda m: m.runs("1.2", "abcd"))
-    assert of("animation_build_info", version="1.2", renderer="abcd") == 1
+    of = after(lambda m: m.runs("server", "abcd"))
+    assert of("animation_build_info", role="server", renderer="abcd") == 1
     assert (of("process_resident_memory_bytes", pid=str(os.getpid())) or 0) > 10_000_000
 
 
