@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from subprocess import Popen
+from typing import Any
 
 import requests
 
@@ -17,56 +19,66 @@ MODELS = ("drawn_humanoid_detector", "drawn_humanoid_pose_estimator")
 START_TIMEOUT_S = 120
 
 
-@dataclass(frozen=True)
 class TorchServe:
-    """A running TorchServe."""
+    """A TorchServe that can be started, killed and started again on the same ports."""
 
-    url: str
-    management_url: str
-    grpc_address: str
     process: Popen[bytes]
+
+    def __init__(self, store: Path, home: Path, options: tuple[str, ...], stack: ExitStack) -> None:
+        """See torchserve. stack : ends what has been started."""
+        inference, management, metrics, grpc, grpc_management = free_ports(5)
+        self.url = f"http://127.0.0.1:{inference}"
+        self.management_url = f"http://127.0.0.1:{management}"
+        self.grpc_address = f"127.0.0.1:{grpc}"
+        self._log = home / "torchserve.log"
+        self._stack = stack
+        self._command = [
+            sys.executable, "-m", "torchserve_model.serve", "--store", str(store), "--run-dir", str(home),
+            "--inference-port", str(inference), "--management-port", str(management),
+            "--metrics-port", str(metrics),
+            "--grpc-inference-port", str(grpc), "--grpc-management-port", str(grpc_management), *options,
+        ]  # fmt: skip
+
+    def start(self) -> None:
+        """Start, and wait until all models are ready."""
+        context = running("torchserve", self._command, self._log, grace_s=30)
+        self.process = self._stack.enter_context(context)
+        wait_until(self.ready, "torchserve", self.process, self._log, START_TIMEOUT_S)
+
+    def kill(self) -> None:
+        """End it and its workers without notice."""
+        self.signal(signal.SIGKILL)
+        self.process.wait()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to TorchServe and its workers."""
+        os.killpg(os.getpgid(self.process.pid), number)
+
+    def worker_pids(self) -> list[int]:
+        """Name the processes that hold the models."""
+        return [worker["pid"] for model in MODELS for worker in self._workers(model)]
+
+    def ready(self) -> bool:
+        """Tell whether every worker of every model is ready; /ping says Healthy long before."""
+        try:
+            workers = [self._workers(model) for model in MODELS]
+        except (requests.RequestException, ValueError):
+            return False
+        return all(each and all(worker["status"] == "READY" for worker in each) for each in workers)
+
+    def _workers(self, model: str) -> list[dict[str, Any]]:
+        answer = requests.get(f"{self.management_url}/models/{model}", timeout=2)
+        workers: list[dict[str, Any]] = answer.json()[0]["workers"] if answer.ok else []
+        return workers
 
 
 @contextmanager
-def torchserve(
-    store: Path, home: Path, *options: str, port: int | None = None, management_port: int | None = None
-) -> Iterator[TorchServe]:
+def torchserve(store: Path, home: Path, *options: str) -> Iterator[TorchServe]:
     """Run TorchServe over the archives in `store` for the length of the block.
 
-    `home` takes its configuration and logs. `options` are passed on to `torchserve_model.serve`; ports are
-    free ones unless given.
+    `home` takes its configuration and logs. `options` are passed on to `torchserve_model.serve`.
     """
-    inference, management, metrics, grpc, grpc_management = free_ports(5)
-    inference, management = port or inference, management_port or management
-    command = [
-        sys.executable, "-m", "torchserve_model.serve", "--store", str(store), "--run-dir", str(home),
-        "--inference-port", str(inference), "--management-port", str(management),
-        "--metrics-port", str(metrics),
-        "--grpc-inference-port", str(grpc), "--grpc-management-port", str(grpc_management), *options,
-    ]  # fmt: skip
-    log = home / "torchserve.log"
-    with running("torchserve", command, log, grace_s=30) as process:
-        server = TorchServe(
-            f"http://127.0.0.1:{inference}",
-            f"http://127.0.0.1:{management}",
-            f"127.0.0.1:{grpc}",
-            process,
-        )
-        wait_until(
-            lambda: all(_ready(server, model) for model in MODELS),
-            "torchserve",
-            process,
-            log,
-            START_TIMEOUT_S,
-        )
+    with ExitStack() as stack:
+        server = TorchServe(store, home, options, stack)
+        server.start()
         yield server
-
-
-def _ready(server: TorchServe, model: str) -> bool:
-    """Tell whether every worker of a model is ready; /ping says Healthy long before."""
-    try:
-        answer = requests.get(f"{server.management_url}/models/{model}", timeout=2)
-        workers = answer.json()[0]["workers"] if answer.ok else []
-    except (requests.RequestException, ValueError):
-        return False
-    return bool(workers) and all(worker["status"] == "READY" for worker in workers)
