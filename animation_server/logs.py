@@ -61,7 +61,12 @@ def logging_config(level: str) -> dict[str, Any]:
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": sys.stderr}},
         "root": ours,
         "loggers": {
-            "gunicorn.error": {**ours, "propagate": False},  # gunicorn hangs handlers of its own on it
+            # gunicorn hangs handlers of its own on it. At debug it logs paths, and ids in paths are rights.
+            "gunicorn.error": {
+                **ours,
+                "propagate": False,
+                "level": "INFO" if level == "debug" else level.upper(),
+            },
             "gunicorn.access": silent,
             **dict.fromkeys(("botocore", "boto3", "urllib3", "s3transfer", "PIL", "numba"), quiet),
         },

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from torchserve_model.letterbox import Letterbox
+from torchserve_model.onnx_runtime import onnxruntime
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
 MODELS_FILE = "models.json"
