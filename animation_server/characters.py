@@ -9,6 +9,7 @@ correction creates the next number, which only one of two at the same time can.
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -33,9 +34,13 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Origin:
-    """What decided how the character was cut out: the drawing, and the versions of whoever looked at it."""
+    """What decided how the character was cut out: the drawing, and the versions of whoever looked at it.
 
-    drawing: str
+    folder : of what is made from the drawing. Not the drawing's id: who reads a record, as anyone can where
+        the bucket is public, must not get the right to delete.
+    """
+
+    folder: str
     models: str
     renderer: str
     working_size: int
@@ -143,7 +148,7 @@ class CharacterShelf:
             revisions = self._store.list_keys(folder, deadline.remaining_s())
             record = self._store.get(revisions[-1], deadline.remaining_s()) if revisions else None
             if record is not None:
-                return _parse(record)
+                return _parse(record, character)
         raise InputError("No such character. It may have been deleted.", code="not_found", status=404)
 
     def correct(self, stored: StoredCharacter, correction: Correction, deadline: Deadline) -> StoredCharacter:
@@ -205,22 +210,21 @@ class CharacterShelf:
         """
         if not is_id(name):
             return
-        drawings = [name]
+        folders = [drawing_folder(name)]
         keys = self._store.list_keys(character_folder(name), deadline.remaining_s())
         records = [key for key in keys if key.endswith(".json")]
         if records and (record := self._store.get(records[-1], deadline.remaining_s())) is not None:
-            drawings.append(_parse(record).origin.drawing)
-        for drawing in drawings:
-            made = self._store.list_keys(drawing_folder(drawing), deadline.remaining_s())
+            folders.append(_parse(record, name).origin.folder)
+        for folder in folders:
+            made = self._store.list_keys(folder, deadline.remaining_s())
             self._store.delete(made, deadline.remaining_s())
         # The records last: what fails half way can be begun again, for they lead to the rest.
         self._store.delete([key for key in keys if key not in records], deadline.remaining_s())
         self._store.delete(records, deadline.remaining_s())
 
     def _create(self, stored: StoredCharacter, deadline: Deadline) -> bool:
-        return self._store.create(
-            _revision_key(stored), _RECORD.dump_json(stored), "application/json", deadline.remaining_s()
-        )
+        record = _RECORD.dump_json(stored, exclude={"id"})  # a right, as Origin says
+        return self._store.create(_revision_key(stored), record, "application/json", deadline.remaining_s())
 
     def _put(self, folder: str, name: str, picture: cv2.typing.MatLike, deadline: Deadline) -> str:
         """Store a picture (OpenCV's channel order) under a key that names its content."""
@@ -240,10 +244,10 @@ class CharacterShelf:
         return picture.astype(np.uint8)
 
 
-def _parse(record: bytes) -> StoredCharacter:
+def _parse(record: bytes, character: str) -> StoredCharacter:
     try:
-        return _RECORD.validate_json(record)
-    except ValidationError as exc:
+        return _RECORD.validate_python({**json.loads(record), "id": character})
+    except (ValidationError, ValueError, TypeError) as exc:
         raise StorageError("a character's record is not as it was written") from exc
 
 

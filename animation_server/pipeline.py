@@ -135,7 +135,7 @@ class AnimationService:
         self.check_motions(request.motions)
         drawing = drawing_id(request.image, self._key_salt)
         annotated_by = {"models": self.client.version(), "working_size": self._decode_limits.working_size}
-        keys = self._keys(drawing, request, annotated_by)
+        keys = self._keys(drawing_folder(drawing), request, annotated_by)
 
         def prepare(steps: Steps) -> Any:
             decoded, annotation = self._annotate(request.image, steps)
@@ -154,7 +154,7 @@ class AnimationService:
         def make(steps: Steps) -> StoredCharacter:
             decoded, annotation = self._annotate(image, steps)
             origin = Origin(
-                drawing_id(image, self._key_salt),
+                drawing_folder(drawing_id(image, self._key_salt)),
                 self.client.version(),
                 self.renderer.version,
                 self._decode_limits.working_size,
@@ -191,7 +191,7 @@ class AnimationService:
                 code="no_sheet",
                 status=422,
             )
-        keys = self._keys(stored.origin.drawing, request, self._decides(stored))
+        keys = self._keys(stored.origin.folder, request, self._decides(stored))
 
         def prepare(steps: Steps) -> Any:
             with stage("store"), blame_deadline(deadline):
@@ -299,13 +299,16 @@ class AnimationService:
 
     def _keys(
         self,
-        drawing: str,
+        folder: str,
         request: AnimationRequest | CharacterAnimationRequest,
         figure: Mapping[str, object],
     ) -> dict[str, str]:
-        """Name an animation of each motion; figure : what decides how the figure was cut out."""
+        """Name an animation of each motion.
+
+        folder : of what is made from the drawing. figure : what decides how the figure was cut out.
+        """
         decides = {**asdict(request.options), **figure, "renderer": self.renderer.version}
-        folder, extension = drawing_folder(drawing), EXTENSIONS[request.options.format]
+        extension = EXTENSIONS[request.options.format]
         return {
             name: animation_key(
                 folder, name, decides | {"motion": self.renderer.motions[name].digest}, extension

@@ -11,7 +11,10 @@ from animation_server.errors import SettingsError
 
 _ORIGIN = re.compile(r"\*|https?://[A-Za-z0-9.-]+(:\d{1,5})?")
 
-_TOLD_HEADERS = ("ETag", "Location", "Preference-Applied", "Retry-After", "X-Request-ID")
+_TOLD_HEADERS = (
+    "ETag", "Location", "Preference-Applied", "RateLimit", "RateLimit-Policy", "Retry-After",
+    "WWW-Authenticate", "X-Request-ID",
+)  # fmt: skip
 """What pages may read of an answer, beside what they always may."""
 
 _PREFLIGHT_AGE_S = 3600

@@ -6,7 +6,7 @@ import base64
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -46,6 +46,7 @@ class Place:
     server: Server
     key: str
     home: Path
+    characters: list[str] = field(default_factory=list)
 
     def post(self, path: str, **request: object) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.key}", "User-Agent": MARK, "Referer": f"http://{MARK}/"}
@@ -88,6 +89,7 @@ def exercise(place: Place) -> None:
         assert answer.status_code == 200, answer.text
     answer = place.post("/v1/characters", files={"image": (f"{MARK}.jpg", image)})
     assert answer.status_code == 201, answer.text
+    place.characters.append(answer.json()["id"])
     assert place.post("/", json={"file": base64.b64encode(image).decode()}).status_code == 200
     for status, bad in (
         (422, BLANK),
@@ -154,19 +156,26 @@ def test_no_library_reports_to_its_maker(place: Place) -> None:
     assert place.files("user") == []
 
 
+def test_what_is_stored_gives_no_right_away(place: Place) -> None:
+    """Who knows an id may delete: in a public bucket anyone may read what is stored, and finds none."""
+    (character, *_) = place.characters
+    drawing = place.post("/v1/animations", files={"image": photograph()}, data={"motions": "dab"}).json()[
+        "id"
+    ]
+    for path in place.files("objects"):
+        for right in (character, drawing):
+            assert right.encode() not in path.read_bytes(), path
+            assert right not in str(path)
+
+
 def test_nothing_is_left_after_delete(place: Place) -> None:
     """Texture, mask, sheet, records, animations: the character's and its drawing's."""
     answer = place.post("/v1/characters", files={"image": photograph()})
     character = answer.json()["id"]
     answer = place.post(f"/v1/characters/{character}/animations", json={"motions": ["dab"]})
     assert answer.status_code == 200, answer.text
-    for name in [*made_before(place), character]:
+    for name in [*place.characters, character]:
         url = f"{place.server.url}/v1/characters/{name}"
         deleted = requests.delete(url, headers={"X-Api-Key": place.key}, timeout=30)
         assert deleted.status_code == 204, deleted.text
     assert place.files("objects") == []
-
-
-def made_before(place: Place) -> set[str]:
-    """The ids of the characters that other requests have left."""
-    return {json.loads(path.read_bytes())["id"] for path in place.files("objects") if path.suffix == ".json"}
