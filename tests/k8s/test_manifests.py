@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import kubernetes_validate
@@ -10,7 +9,7 @@ import pytest
 import yaml
 from kubernetes_validate.utils import all_versions
 
-from tests.parts.manifests import K8S, OVERLAYS, Manifest, needs_kubectl, overlay, render
+from tests.parts.manifests import K8S, OVERLAYS, Manifest, needs_kubectl, overlay, render_components
 
 NEWEST = list(dict.fromkeys(all_versions()))[-3:]
 """The three newest versions of Kubernetes that kubernetes-validate knows."""
@@ -29,7 +28,7 @@ docs/operations.md asks for.
 BUILDING_BLOCKS = {"canary", "canary/copy"}
 """Components that stand on a whole overlay, not on the base; overlays/canary renders them."""
 
-NEEDED_BEFORE = {"autoscaling/keda": ["workers"]}
+NEEDED_BEFORE = {"autoscaling/keda": ("workers",)}
 
 COMPONENTS = sorted(
     str(path.parent.relative_to(K8S / "components"))
@@ -53,20 +52,11 @@ def test_overlays_are_valid_for_the_newest_versions_of_kubernetes(name: str) -> 
 
 @needs_kubectl
 @pytest.mark.parametrize("name", sorted(set(COMPONENTS) - BUILDING_BLOCKS))
-def test_every_component_stands_on_the_base(name: str, tmp_path: Path) -> None:
+def test_every_component_stands_on_the_base(name: str) -> None:
     """Each can be taken by itself, with no other than those its first lines name."""
-    used = [*NEEDED_BEFORE.get(name, []), name]
-    kustomization = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "namespace": "animation",
-        # kustomize takes relative paths alone
-        "resources": [os.path.relpath(K8S / "base", tmp_path.resolve())],
-        "components": [os.path.relpath(K8S / "components" / part, tmp_path.resolve()) for part in used],
-    }
-    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
-    rendered = render(tmp_path)
-    assert rendered != render(K8S / "base"), "it changes nothing"
+    before = NEEDED_BEFORE.get(name, ())
+    rendered = render_components(*before, name)
+    assert rendered != render_components(*before), "it changes nothing"
     validate(rendered, NEWEST[-1])
 
 

@@ -14,6 +14,7 @@ import pytest
 from animation_server.app import create_app
 from animation_server.settings import PREFIX, Settings
 from tests.parts.manifests import (
+    COMBINATIONS,
     OVERLAYS,
     Manifest,
     Workload,
@@ -28,7 +29,7 @@ from tests.parts.manifests import (
 )
 from torchserve_model.serve import ServeConfig
 
-pytestmark = [needs_kubectl, pytest.mark.parametrize("name", OVERLAYS)]
+pytestmark = [needs_kubectl, pytest.mark.parametrize("name", [*OVERLAYS, *COMBINATIONS])]
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
@@ -233,6 +234,12 @@ def test_several_pods_share_their_jobs(name: str) -> None:
                 assert settings_of(overlay(name), container)[f"{PREFIX}JOBS"] in ("celery", "off")
 
 
+def test_the_server_is_the_first_container(name: str) -> None:
+    """Components add to containers by their number; no other component may change their order."""
+    server = Workload(named(overlay(name), "Deployment", "animation-server"))
+    assert [container["name"] for container in server.pod["containers"]] == ["server", "torchserve"]
+
+
 def test_torchserve_gets_arguments_that_it_has(name: str) -> None:
     """Every option of TorchServe's command is a field of its configuration."""
     known = {f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(ServeConfig)}
@@ -349,7 +356,7 @@ def test_torchserve_has_no_way_in(name: str) -> None:
         assert not TORCHSERVE_PORTS & {port["targetPort"] for port in service["spec"]["ports"]}
     for policy in of_kind(manifests, "NetworkPolicy"):
         opened = {port["port"] for rule in policy["spec"].get("ingress", []) for port in rule["ports"]}
-        assert opened <= {"http", "redis"}
+        assert opened <= {"http", "redis", "metrics"}
 
 
 def test_every_pod_reaches_what_it_needs(name: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -16,6 +17,16 @@ import yaml
 
 K8S = Path(__file__).resolve().parents[2] / "k8s"
 OVERLAYS = sorted(path.parent.name for path in (K8S / "overlays").glob("*/kustomization.yaml"))
+
+COMBINATIONS = {
+    "job, everything on the CPU": (
+        "cpu", "ingress/gateway-api", "autoscaling", "workers", "autoscaling/keda", "api-keys", "model-swap",
+        "batch", "monitoring", "s3-credentials", "airgap",
+    ),
+    "gpu, swapped models": ("gpu", "ingress", "model-swap", "s3-credentials"),
+    "annotations for Prometheus": ("cpu", "nodeport", "workers", "monitoring/annotations"),
+}  # fmt: skip
+"""Components on the base as no overlay has them together."""
 
 Manifest = dict[str, Any]
 
@@ -74,9 +85,27 @@ def render(folder: Path) -> list[Manifest]:
     return [document for document in yaml.safe_load_all(done.stdout) if document]
 
 
+def render_components(*components: str) -> list[Manifest]:
+    """Render the base with these components, in this order."""
+    with TemporaryDirectory() as folder:
+        here = Path(folder).resolve()
+        kustomization = {
+            "apiVersion": "kustomize.config.k8s.io/v1beta1",
+            "kind": "Kustomization",
+            "namespace": "animation",
+            # kustomize takes relative paths alone
+            "resources": [os.path.relpath(K8S / "base", here)],
+            "components": [os.path.relpath(K8S / "components" / name, here) for name in components],
+        }
+        (here / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+        return render(here)
+
+
 @cache
 def overlay(name: str) -> list[Manifest]:
-    """Render an overlay, once a run of the tests."""
+    """Render an overlay or a combination, once a run of the tests."""
+    if name in COMBINATIONS:
+        return render_components(*COMBINATIONS[name])
     return render(K8S / "overlays" / name)
 
 

@@ -97,6 +97,8 @@ def pod_for_podman(manifests: list[Manifest], workload: Workload) -> list[Manife
     pod = copy.deepcopy(workload.pod)
     config_maps = []
     for container in pod["containers"]:
+        # Podman would take the same ports of this machine. The pod's own address is outside enough.
+        container.pop("ports", None)
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             request = container.get(probe, {}).pop("httpGet", None)
             if request is not None:
