@@ -162,6 +162,25 @@ def _scene(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _batch(arguments: argparse.Namespace) -> int:
+    os.environ.update({**LIBRARIES, **os.environ})  # for the processes that are started
+
+    from animation_server.batch.command import run_batch
+    from animation_server.batch.inputs import find_inputs, take_share
+    from animation_server.batch.plan import BatchPlan
+    from animation_server.settings import Settings
+
+    settings = Settings.from_environ()
+    options, picture = _look(arguments, (settings.size, settings.size), arguments.format)
+    named = dict.fromkeys(arguments.motion or settings.motions)
+    motions = tuple(Path(name).resolve() if _is_file(name) else name for name in named)
+    for name in named:
+        _load_motion(name)  # says what is wrong before anything else starts
+    plan = BatchPlan(motions, options, arguments.output, settings, picture)
+    items = take_share(find_inputs(arguments.inputs, plan.folder), *arguments.share)
+    return run_batch(plan, items, arguments.workers)
+
+
 def _doctor(arguments: argparse.Namespace) -> int:
     from animation_server.doctor import examine
     from animation_server.settings import Settings
@@ -188,9 +207,12 @@ def _load_motion(source: str, retarget: Path | None = None) -> Motion:
     """Load a bundled motion by its name, or a file by anything that looks like one."""
     from animation_server.motion.library import load_motion
 
+    return load_motion(Path(source) if _is_file(source) else source, retarget)
+
+
+def _is_file(source: str) -> bool:
     path = Path(source)
-    is_file = path.suffix.lower() in (".bvh", ".yaml", ".yml") or len(path.parts) > 1
-    return load_motion(path if is_file else source, retarget)
+    return path.suffix.lower() in (".bvh", ".yaml", ".yml") or len(path.parts) > 1
 
 
 def _look(
@@ -305,6 +327,28 @@ def _parser() -> argparse.ArgumentParser:
     _add_look(animate)
     animate.set_defaults(run=_animate)
 
+    batch = commands.add_parser(
+        "batch", help="animate many drawings; started again, it goes on where it stopped"
+    )
+    batch.add_argument(
+        "inputs", type=Path, nargs="+", metavar="FILE|DIR", help="drawings, or folders of them"
+    )
+    batch.add_argument("-o", "--output", required=True, metavar="DIR|s3://BUCKET/PREFIX")
+    batch.add_argument("--motion", action="append", metavar="NAME", help="as for animate")
+    batch.add_argument("--format", choices=("gif", "webp", "apng", "mp4"), default="gif")
+    batch.add_argument(
+        "--workers",
+        type=_positive,
+        metavar="N",
+        help="processes of this machine; without it, Celery's workers where ANIMATION_JOBS=celery, "
+        "else as many as there are cores",
+    )
+    batch.add_argument(
+        "--share", type=_share, default=(0, 1), metavar="I/N", help="only the I-th of N shares, from 0 on"
+    )
+    _add_look(batch)
+    batch.set_defaults(run=_batch)
+
     render = commands.add_parser("render", help="render a character folder, AnimatedDrawings' or our own")
     render.add_argument("character", type=Path, metavar="CHARACTER_DIR")
     render.add_argument("--motion", required=True, metavar="NAME|CONFIG.yaml|FILE.bvh")
@@ -353,6 +397,13 @@ def _positive(text: str) -> int:
     if not (text.isdecimal() and int(text) >= 1):
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, came {text!r}")
     return int(text)
+
+
+def _share(text: str) -> tuple[int, int]:
+    index, slash, count = text.partition("/")
+    if not (slash and index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+        raise argparse.ArgumentTypeError(f"expected I/N with I from 0 to N - 1, came {text!r}")
+    return int(index), int(count)
 
 
 def _size(text: str) -> tuple[int, int]:

@@ -1,0 +1,1 @@
+"""Many drawings at once: from files and folders into a folder or a bucket, resumable."""
