@@ -118,7 +118,7 @@ def make_jobs(settings: Settings, service: AnimationService, observer: Observer)
         shared = RedisRecords(url, settings.job_expiry_s)
         app = make_celery(url, settings.job_deadline_s)
         sent_on = CeleryQueue(app, service.store, shared.client, settings.max_jobs)
-        return JobEngine(WatchedRecords(shared, observer), sent_on)
+        return JobEngine(WatchedRecords(shared, observer, "redis"), sent_on)
     if settings.jobs == "off" or settings.workers > 1:  # another process would not know of this one's jobs
         return None
     records = WatchedRecords(MemoryRecords(settings.job_expiry_s), observer)

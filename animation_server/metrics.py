@@ -50,6 +50,13 @@ GaugeMode = Literal["livesum", "livemin", "livemax", "livemostrecent"]
 
 JOB_STATES = ("queued", "running", "done", "failed", "cancelled")
 
+FAILURES: dict[Dependency, tuple[str, ...]] = {
+    "torchserve": ("inference_failed", "inference_unavailable", "inference_timeout"),
+    "s3": ("storage_failed",),
+    "redis": ("jobs_unavailable",),
+}
+"""How the calls to each dependency fail: the codes of the errors that say so."""
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -68,6 +75,7 @@ class Metrics:
         # Renders end in native threads. The library's own locks, made after gevent's patching, must never be
         # waited for there; held under this one, they never are.
         self._lock = native_lock()
+        self._called: set[tuple[str, str]] = set()
         self._failing: set[str] = set()
         self._make_request_metrics()
         self._make_work_metrics(queue_capacity)
@@ -85,7 +93,7 @@ class Metrics:
         self._errors = self._counter(
             "errors", "Answers that were errors, by the code told to clients", "code"
         )
-        for code in sorted(_error_codes(AnimationError)):
+        for code in sorted({"internal_error"} | _error_codes(AnimationError)):
             self._errors.labels(code)
 
     def _make_work_metrics(self, queue_capacity: int) -> None:
@@ -191,6 +199,8 @@ class Metrics:
     def called(self, call: Call) -> None:
         """See Observer."""
         with self._lock:
+            if (call.dependency, call.operation) not in self._called:
+                self._begin_at_zero(call)
             self._call_seconds.labels(call.dependency, call.operation).observe(call.seconds)
             if call.failure:
                 self._call_failures.labels(call.dependency, call.operation, call.failure).inc()
@@ -209,6 +219,14 @@ class Metrics:
         """See Observer."""
         with self._lock:
             self._jobs.labels(state).inc()
+
+    def _begin_at_zero(self, call: Call) -> None:
+        """Show what has not failed yet: Prometheus takes no notice of a counter that begins with one."""
+        self._called.add((call.dependency, call.operation))
+        self._retries.labels(call.dependency)
+        self._recoveries.labels(call.dependency)
+        for code in FAILURES[call.dependency]:
+            self._call_failures.labels(call.dependency, call.operation, code)
 
     # -- the rest ---------------------------------------------------------------------------------------
 

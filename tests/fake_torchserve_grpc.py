@@ -34,6 +34,7 @@ def fake_torchserve_grpc(models: InferenceClient) -> Iterator[FakeTorchServe]:
             context.abort(grpc.StatusCode[behaviour], "worker died")
         elif behaviour != "ok":
             return PredictionAnswer(prediction=behaviour.encode())
+        fake.request_ids.add(request.input["request_id"].decode())
         answer = answer_to(models, request.model_name, read_image(request.input["data"]))
         return PredictionAnswer(prediction=json.dumps(answer).encode())
 

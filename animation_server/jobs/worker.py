@@ -123,7 +123,7 @@ class _Child:
 
         url = self._settings.redis_url.get_secret_value()
         metrics = Metrics(self._settings.max_queue)
-        self._records = WatchedRecords(RedisRecords(url, self._settings.job_expiry_s), metrics)
+        self._records = WatchedRecords(RedisRecords(url, self._settings.job_expiry_s), metrics, "redis")
         self._service = make_service(self._settings, metrics)
         self._make = make_with(self._service)
         metrics.runs("worker", self._service.renderer.version)

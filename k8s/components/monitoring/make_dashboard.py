@@ -72,6 +72,7 @@ def clients() -> list[Panel]:
     """What clients notice."""
     answered, duration = "animation_requests_total", "animation_request_duration_seconds"
     posted = f'{MINE},method="POST"'
+    failed = f'{posted},status=~"5.."'
     return [
         panel(
             "Requests",
@@ -94,9 +95,8 @@ def clients() -> list[Panel]:
             "Failed",
             "percentunit",
             {
-                "of POST": per_second(answered, labels=f'{posted},status=~"5.."')
-                + " / "
-                + per_second(answered, labels=posted)
+                "of POST": f"({per_second(answered, labels=failed)} or vector(0))"
+                f" / {per_second(answered, labels=posted)}"
             },
             "Share of POST requests answered 5xx; 503 of a busy server included.",
             kind="stat",
