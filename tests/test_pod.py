@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
+import psutil
 import pytest
 import requests
 from PIL import Image
@@ -49,6 +50,31 @@ def test_a_drawing_becomes_gifs_in_object_storage(pod: Pod) -> None:
                 delays_ms.append(gif.info["duration"])
         assert len(delays_ms) > 10
         assert sum(delays_ms) == pytest.approx(duration_s[name] * 1000, abs=10)
+
+
+def test_torchserve_is_reached_from_this_machine_alone(pod: Pod) -> None:
+    """Every port of Java and of its workers is on the loopback interface."""
+    main = psutil.Process(pod.models.process.pid)
+    listening = [
+        connection.laddr.ip
+        for process in (main, *main.children(recursive=True))
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= 5
+    assert set(listening) <= {"127.0.0.1", "::1", "::ffff:127.0.0.1"}
+
+
+def test_torchserve_takes_no_orders(pod: Pod) -> None:
+    """Unless it is started so, its management address tells of models, and neither adds nor removes them."""
+    models = f"{pod.models.management_url}/models"
+    assert requests.get(models, timeout=10).ok
+    orders = [
+        requests.post(models, params={"url": "file:///tmp/other.mar"}, timeout=10),
+        requests.delete(f"{models}/drawn_humanoid_detector", timeout=10),
+    ]
+    assert [order.status_code for order in orders] == [405, 405]
+    assert len(requests.get(models, timeout=10).json()["models"]) == 2
 
 
 def test_the_same_drawing_gives_the_same_objects(pod: Pod) -> None:
