@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
-from animation_server.admission import Deadline
 from animation_server.api.describe import Answer, Body, describe
 from animation_server.api.hang_up import cancelled_by_hang_up
 from animation_server.api.jobs import answer_by_job
@@ -103,13 +102,13 @@ def _answer(result: AnimationResult) -> Response:
 
 def _animate(wanted: AnimationRequest | CharacterAnimationRequest) -> AnimationResult:
     """Run the service, as long as the client waits for it."""
-    parts = current_parts()
-    deadline = Deadline.after(parts.settings.request_deadline_s)
+    service = current_parts().service
+    deadline = service.new_deadline()
     with cancelled_by_hang_up(deadline):
         if isinstance(wanted, AnimationRequest):
-            result = parts.service.animate(wanted, deadline=deadline)
+            result = service.animate(wanted, deadline=deadline)
         else:
-            result = parts.service.animate_character(wanted, deadline=deadline)
+            result = service.animate_character(wanted, deadline=deadline)
     stages_ms = {stage: round(seconds * 1000, 1) for stage, seconds in result.stages_s.items()}
     note(motions=len(wanted.motions), stages_ms=stages_ms)
     return result

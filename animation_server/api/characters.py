@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from flask import Blueprint, Response, url_for
 
-from animation_server.admission import Deadline
 from animation_server.api.conditional import answer_json, check_if_match, revision_etag
 from animation_server.api.describe import Answer, Body, describe
 from animation_server.api.hang_up import cancelled_by_hang_up
@@ -12,6 +13,8 @@ from animation_server.api.models import (
     CharacterAnswer,
     CharacterCorrection,
     CharacterUrls,
+    Keypoint,
+    KeypointName,
     NoFields,
     Picture,
     Texture,
@@ -43,10 +46,10 @@ def create_character() -> Response:
     """
     image, fields = read_upload()
     parse_fields(NoFields, fields)
-    parts = current_parts()
-    deadline = Deadline.after(parts.settings.request_deadline_s)
+    service = current_parts().service
+    deadline = service.new_deadline()
     with cancelled_by_hang_up(deadline):
-        result = parts.service.create_character(image, deadline=deadline)
+        result = service.create_character(image, deadline=deadline)
     note(stages_ms={stage: round(seconds * 1000, 1) for stage, seconds in result.stages_s.items()})
     response = _answer(result.character)
     response.status_code = 201
@@ -63,7 +66,8 @@ def create_character() -> Response:
 )
 def read_character(character: str) -> Response:
     """Read a character."""
-    return _answer(_read(character))
+    service = current_parts().service
+    return _answer(service.characters.read(character, service.new_deadline()))
 
 
 @blueprint.patch("/v1/characters/<character>")
@@ -82,12 +86,13 @@ def correct_character(character: str) -> Response:
     """
     check_no_fields()
     wanted = parse_json(CharacterCorrection)
-    stored = _read(character)
+    service = current_parts().service
+    deadline = service.new_deadline()
+    stored = service.characters.read(character, deadline)
     check_if_match(stored.revision)
     mask = None if wanted.mask is None else decode_mask(_mask_bytes(wanted.mask), stored.texture_size)
-    parts = current_parts()
-    deadline = Deadline.after(parts.settings.request_deadline_s)
-    return _answer(parts.service.correct_character(stored, Correction(wanted.keypoints, mask), deadline))
+    places = {str(name): place for name, place in wanted.keypoints.items()}
+    return _answer(service.correct_character(stored, Correction(places, mask), deadline))
 
 
 @blueprint.delete("/v1/characters/<character>")
@@ -105,14 +110,9 @@ def delete_character(character: str) -> Response:
     check_no_fields()
     if not is_id(character):
         raise InputError("Expected the id of a character or an animation.", code="not_found", status=404)
-    parts = current_parts()
-    parts.service.characters.delete(character, Deadline.after(parts.settings.request_deadline_s))
+    service = current_parts().service
+    service.characters.delete(character, service.new_deadline())
     return Response(status=204)
-
-
-def _read(character: str) -> StoredCharacter:
-    parts = current_parts()
-    return parts.service.characters.read(character, Deadline.after(parts.settings.request_deadline_s))
 
 
 def _answer(stored: StoredCharacter) -> Response:
@@ -124,7 +124,7 @@ def _answer(stored: StoredCharacter) -> Response:
         image=Picture(width=stored.width, height=stored.height),
         bbox_xyxy=stored.bbox_xyxy,
         score=stored.score,
-        keypoints=stored.keypoints_full,
+        keypoints=cast("dict[KeypointName, Keypoint]", stored.keypoints_full),
         texture=Texture(width=width, height=height, scale=stored.texture_scale, offset=stored.texture_offset),
         urls=CharacterUrls(
             texture=store.url(stored.texture), mask=store.url(stored.mask), overlay=store.url(stored.overlay)

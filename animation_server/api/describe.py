@@ -25,7 +25,7 @@ class Media:
     schema: Mapping[str, Any]
 
 
-DRAWING = {"type": "string", "format": "drawing", "description": "JPEG, PNG, WebP or HEIC."}
+DRAWING = {"type": "string", "format": "binary", "description": "JPEG, PNG, WebP or HEIC."}
 
 
 @dataclass(frozen=True)

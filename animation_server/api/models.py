@@ -42,11 +42,24 @@ def _split_motions(came: Any) -> Any:
     """Take names repeated, between commas, or both."""
     if isinstance(came, list) and all(isinstance(entry, str) for entry in came):
         return tuple(name for entry in came for name in (part.strip() for part in entry.split(",")) if name)
+    return _refuse_null(came)
+
+
+def _refuse_null(came: Any) -> Any:
+    """Left out is left out; null is a mistake."""
+    if came is None:
+        raise ValueError("expected a value")
     return came
+
+
+def _read_int(came: Any) -> Any:
+    """Take 20.0 for 20, which in JSON are the same number."""
+    return int(came) if isinstance(came, float) and came.is_integer() else _refuse_null(came)
 
 
 def _split_size(came: Any) -> Any:
     """Take "WIDTHxHEIGHT", or one number for a square."""
+    came = _read_int(came)
     match = _SIZE.fullmatch(str(came)) if isinstance(came, str | int) and not isinstance(came, bool) else None
     if match is None:
         raise ValueError('expected "WIDTHxHEIGHT" or one number')
@@ -66,24 +79,33 @@ def _read_background(came: Any) -> Any:
 
 def _read_bool(came: Any, info: ValidationInfo) -> Any:
     """Take what a form holds; JSON has its own."""
-    return {"true": True, "false": False}.get(str(came), came) if info.mode == "python" else came
+    if info.mode == "json" or isinstance(came, bool):
+        return came
+    if came not in ("true", "false"):
+        raise ValueError('expected "true" or "false"')
+    return came == "true"
 
 
 Side = Annotated[int, Field(ge=LEAST_SIDE)]
 
 
-class AnimationWishes(BaseModel):
+class RequestFields(BaseModel):
+    """What requests hold, and nothing that is not known."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class AnimationWishes(RequestFields):
     """What the animations are to be like. What is left out is as the server's settings say."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"examples": [{"motions": ["dab", "zombie"], "size": "300x400", "format": "gif"}]},
     )
 
     motions: Annotated[
-        tuple[str, ...] | None,
+        Annotated[tuple[str, ...], Field(min_length=1)] | None,
         BeforeValidator(_split_motions),
-        Field(min_length=1, description="Names of motions, as GET /v1/motions lists them."),
+        Field(description="Names of motions, as GET /v1/motions lists them."),
         WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 1}),
     ] = None
     size: Annotated[
@@ -101,6 +123,7 @@ class AnimationWishes(BaseModel):
     ] = None
     frames: Annotated[
         int | None,
+        BeforeValidator(_read_int),
         Field(ge=2, description="Frames wanted over the motion's duration; no more than 50 a second."),
         WithJsonSchema({"type": "integer", "minimum": 2}),
     ] = None
@@ -202,6 +225,22 @@ class CharacterUrls(BaseModel):
     ]
 
 
+KeypointName = Literal[
+    "nose",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_hand",
+    "right_hand",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_foot",
+    "right_foot",
+]
+Coordinate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Keypoint = Annotated[
     tuple[float, float, float],
     Field(description="x and y in pixels of the upright image, and the confidence, 0 to 1."),
@@ -219,29 +258,25 @@ class CharacterAnswer(BaseModel):
     ]
     score: Annotated[float, Field(description="The detector's confidence, 0 to 1.")]
     keypoints: Annotated[
-        dict[str, Keypoint],
+        dict[KeypointName, Keypoint],
         Field(description="The figure's joints; left and right are its own. 1 where a person placed it."),
     ]
     texture: Texture
     urls: CharacterUrls
 
 
-class CharacterCorrection(BaseModel):
+class CharacterCorrection(RequestFields):
     """What a person sees better than the models. What is left out stays as it is."""
 
-    model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"keypoints": {"left_hand": [512, 340.5]}}]}
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [{"keypoints": {"left_hand": [512, 340.5]}}]})
 
     keypoints: Annotated[
-        dict[
-            str,
-            tuple[Annotated[float, Field(allow_inf_nan=False)], Annotated[float, Field(allow_inf_nan=False)]],
-        ],
+        dict[KeypointName, tuple[Coordinate, Coordinate]],
         Field(description="Joints to move: x and y in pixels of the upright image."),
     ] = {}
     mask: Annotated[
         StrictStr | None,
+        BeforeValidator(_refuse_null),
         Field(description="A PNG of the texture's size, white on the figure, as base64."),
         WithJsonSchema({"type": "string", "format": "base64-mask"}),
     ] = None
@@ -280,10 +315,8 @@ class JobAnswer(BaseModel):
     error: JobFailure | None
 
 
-class NoFields(BaseModel):
+class NoFields(RequestFields):
     """Nothing beside the image."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class ErrorDetail(BaseModel):
@@ -291,9 +324,7 @@ class ErrorDetail(BaseModel):
 
     code: Annotated[str, Field(description="Stable name for programs.")]
     message: Annotated[str, Field(description="For people: what was expected, and what came.")]
-    request_id: Annotated[
-        str, Field(description="As in X-Request-ID; names the request in the log.")
-    ]
+    request_id: Annotated[str, Field(description="As in X-Request-ID; names the request in the log.")]
 
 
 class ErrorAnswer(BaseModel):

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from apispec import APISpec
 from flask import Blueprint, Flask, Response, current_app
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 from werkzeug.routing import Rule
 
 from animation_server.api.access import needs_key
@@ -146,7 +146,7 @@ def _parameters(rule: Rule, operation: Operation, schemas: Mapping[str, Any]) ->
         text, schema = PATH_PARAMETERS[name]
         yield {"name": name, "in": "path", "required": True, "description": text, "schema": schema}
     if operation.query is not None:
-        for name, schema in schemas[operation.query.__name__]["properties"].items():
+        for name, schema in _form_fields(operation.query, schemas).items():
             yield {"name": name, "in": "query", "schema": schema}
     headers = ["X-Request-ID", *operation.headers]
     headers += ["If-None-Match"] * operation.conditional + ["If-Match"] * operation.if_match
@@ -160,14 +160,25 @@ def _body(body: Body, schemas: Mapping[str, Any]) -> dict[str, Any]:
     content = {}
     for media_type, kind in body.content.items():
         if isinstance(kind, Form):
-            schema = deepcopy(schemas[kind.fields.__name__])
-            schema.pop("examples", None)
-            schema["properties"] = {"image": DRAWING} | schema.get("properties", {})
-            schema["required"] = ["image"]
-            content[media_type] = {"schema": schema}
+            content[media_type] = {
+                "schema": {
+                    "type": "object",
+                    "properties": {"image": DRAWING} | _form_fields(kind.fields, schemas),
+                    "required": ["image"],
+                    "additionalProperties": False,
+                }
+            }
         else:
             content[media_type] = {"schema": _schema(kind)}
     return {"content": content, "required": body.required}
+
+
+def _form_fields(model: Model, schemas: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's fields as a form or a query holds them, where a list that is empty is not there at all."""
+    fields = deepcopy(schemas[model.__name__].get("properties", {}))
+    for field in fields.values():
+        field.pop("minItems", None)
+    return dict(fields)
 
 
 def _answer(answer: Answer) -> dict[str, Any]:
@@ -194,7 +205,7 @@ def _schemas(operations: Iterable[Operation], parts: Parts) -> dict[str, dict[st
         came += [kind.fields if isinstance(kind, Form) else kind for kind in content]
         sent += [answer.content for answer in operation.answers.values()]
     modes = [*_models(came, "validation"), *_models(sent, "serialization")]
-    _, built = models_json_schema(modes, ref_template=_REF)
+    _, built = models_json_schema(modes, ref_template=_REF, schema_generator=_SchemaGenerator)
     schemas: dict[str, dict[str, Any]] = dict(sorted(built["$defs"].items()))
     wishes = schemas[AnimationWishes.__name__]["properties"]
     settings = parts.settings
@@ -205,6 +216,19 @@ def _schemas(operations: Iterable[Operation], parts: Parts) -> dict[str, dict[st
         if side["type"] == "integer":
             side["maximum"] = settings.max_size
     return schemas
+
+
+class _SchemaGenerator(GenerateJsonSchema):
+    """Leaves out what says nothing: titles that repeat names, and None for what is as the settings say."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
+        return False
+
+    def default_schema(self, schema: Any) -> JsonSchemaValue:
+        built = super().default_schema(schema)
+        if "default" in built and built["default"] is None:
+            del built["default"]
+        return built
 
 
 Mode = Literal["validation", "serialization"]

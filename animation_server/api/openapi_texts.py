@@ -66,7 +66,7 @@ REQUEST_HEADERS: dict[str, Described] = {
     ),
     "Idempotency-Key": (
         "Makes a request that is sent again known: it is answered by the same job.",
-        {"type": "string", "pattern": "^[!-~]{1,255}$"},
+        {"type": "string", "pattern": "^[!-~]{0,255}$"},
     ),
     "Range": ("The part that is asked for.", {"type": "string", "examples": ["bytes=0-999"]}),
     "Last-Event-ID": ("The last event that was seen, as browsers send it.", {"type": "string"}),

@@ -21,13 +21,14 @@ _HOW = "Send the image as the multipart field 'image', or as the body itself wit
 
 
 def read_upload() -> tuple[bytes, MultiDict[str, str]]:
-    """Return the image's bytes and the fields beside it: of the form, and of the query."""
+    """Return the image's bytes and the fields beside it: of the form, else of the query."""
     fields = MultiDict(request.args)
     if request.mimetype == "multipart/form-data":
         file = request.files.get("image")
         if file is None:
             raise InputError(f"Expected a file in the field 'image', came none. {_HOW}", code="missing_image")
-        fields.update(request.form)
+        for name, came in request.form.lists():
+            fields.setlist(name, came)
         image = file.read()
     elif request.mimetype.startswith("image/") or request.mimetype == "application/octet-stream":
         image = request.get_data(cache=False)

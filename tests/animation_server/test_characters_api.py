@@ -152,8 +152,10 @@ def test_equal_corrections_animate_to_equal_addresses(server: Server) -> None:
 @pytest.mark.parametrize(
     ("wanted", "code"),
     [
-        ({"keypoints": {"tail": [1, 1]}}, "invalid_keypoint"),
-        ({"keypoints": {"nose": [-1, 10]}}, "invalid_keypoint"),
+        ({"keypoints": {"tail": [1, 1]}}, "invalid_request"),
+        ({"keypoints": {"nose": [-1, 10]}}, "invalid_request"),
+        ({"keypoints": {"nose": [301, 10]}}, "invalid_keypoint"),
+        ({"mask": None}, "invalid_request"),
         ({"keypoints": {"nose": [10, 381]}}, "invalid_keypoint"),
         ({"keypoints": {"nose": [1]}}, "invalid_request"),
         ({"keypoints": {"nose": ["1", "2"]}}, "invalid_request"),
@@ -296,6 +298,9 @@ def test_drawings_are_kept_where_that_is_set(start: Start) -> None:
         ({"speed": True}, "invalid_request"),
         ({"loop": "true"}, "invalid_request"),
         ({"background": None}, "invalid_request"),
+        ({"motions": None}, "invalid_request"),
+        ({"frames": None}, "invalid_request"),
+        ({"frames": 20.5}, "invalid_request"),
         ({"sizes": 100}, "invalid_request"),
     ],
 )
