@@ -28,7 +28,7 @@ CONNECT_TIMEOUT_S = 2.0
 ANSWER_TIMEOUT_S = 3.0
 """Redis answers in a millisecond or is in trouble, and callers had better hear that soon."""
 
-HOLD_S = 10
+HOLD_S = 5
 """How long a worker that reports no more keeps others from its job."""
 
 _REQUEST = "request"

@@ -28,7 +28,7 @@ REPORT_INTERVAL_S = 0.25
 MOST_ATTEMPTS = 5
 """Begun more often, a job is given up: it takes its workers down, or what it needs has been away for long."""
 
-HELD_RETRY_S = 5.0
+HELD_RETRY_S = 3.0
 """When to look again at a job that another worker seems to be at."""
 
 RECORD_PATIENCE_S = 60.0

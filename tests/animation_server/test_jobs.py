@@ -21,6 +21,7 @@ from animation_server.errors import (
     JobsUnavailableError,
     NoFigureError,
     OverloadedError,
+    SettingsError,
     StorageError,
 )
 from animation_server.jobs import runner
@@ -30,6 +31,8 @@ from animation_server.jobs.job import Job, JobError, JobRequest, JobResult, Stat
 from animation_server.jobs.records import JobRecords, MemoryRecords, Ticket
 from animation_server.jobs.redis_records import RedisRecords
 from animation_server.jobs.runner import MOST_ATTEMPTS, Make, ProgressMeter, run_job
+from animation_server.jobs.worker import run_worker
+from animation_server.settings import Settings
 from tests.parts import redis as redis_part
 from tests.parts.redis import redis_server
 
@@ -445,6 +448,13 @@ class BrokenQueue:
 
     def close(self) -> None:
         pass
+
+
+@pytest.mark.parametrize("settings", [Settings(), Settings(jobs="celery")])
+def test_no_worker_without_a_queue(settings: Settings) -> None:
+    """A worker that would wait for nothing says what it lacks."""
+    with pytest.raises(SettingsError, match="ANIMATION_JOBS=celery"):
+        run_worker(settings)
 
 
 # Preferences
