@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import runpy
 import shutil
@@ -16,7 +15,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from animation_server.metrics import Metrics
 from animation_server.observer import Call
-from tests.parts.manifests import K8S, Manifest, named, needs_kubectl, of_kind, render, selects, workloads
+from tests.parts.manifests import (
+    K8S,
+    named,
+    needs_kubectl,
+    of_kind,
+    render_components,
+    selects,
+    workloads,
+)
 
 MONITORING = K8S / "components" / "monitoring"
 ROOT = K8S.parent
@@ -149,23 +156,10 @@ def test_promtool_takes_the_rules_and_they_go_off(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def rendered(tmp_path: Path, *components: str) -> list[Manifest]:
-    """The base with some components."""
-    text = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "namespace": "animation",
-        "resources": [os.path.relpath(K8S / "base", tmp_path)],
-        "components": [os.path.relpath(K8S / "components" / name, tmp_path) for name in components],
-    }
-    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(text))
-    return render(tmp_path)
-
-
 @needs_kubectl
-def test_monitors_find_the_pods_and_their_ports(tmp_path: Path) -> None:
+def test_monitors_find_the_pods_and_their_ports() -> None:
     """Each monitor selects one kind of pod and asks at a port that it has, workers included."""
-    manifests = rendered(tmp_path, "workers", "monitoring")
+    manifests = render_components("workers", "monitoring")
     found = {}
     for monitor in of_kind(manifests, "PodMonitor"):
         (pods,) = [w for w in workloads(manifests) if selects(monitor["spec"]["selector"], w.labels)]
@@ -182,9 +176,9 @@ def test_monitors_find_the_pods_and_their_ports(tmp_path: Path) -> None:
 
 
 @needs_kubectl
-def test_annotations_do_without_the_operator(tmp_path: Path) -> None:
+def test_annotations_do_without_the_operator() -> None:
     """The pods say where they are scraped, and nothing of the operator's kinds is made."""
-    manifests = rendered(tmp_path, "monitoring/annotations")
+    manifests = render_components("monitoring/annotations")
     (server,) = [w for w in workloads(manifests) if w.name == "Deployment/animation-server"]
     annotations = server.template["metadata"]["annotations"]
     (container,) = [c for c in server.containers if c["name"] == "server"]
