@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -36,8 +37,10 @@ def find_file(file: Path, config_path: Path, key: str, base_dirs: Sequence[Path]
     key : where in the configuration the file is named, for the error. Raises InputError where there is none.
     """
     for folder in (*config_path.resolve().parents, *base_dirs, Path.cwd()):
-        if (folder / file).is_file():  # an absolute file stays as it is
-            return folder / file
+        path = folder / file  # an absolute file stays as it is
+        with suppress(OSError):  # a name longer than any file system takes
+            if path.is_file():
+                return path
     raise InputError(
         f"{config_path}: {key}: expected a file, found no {file} from the configuration's folder and "
         f"those above it, {', '.join(str(d) for d in base_dirs) or 'no further folder'}, or {Path.cwd()}",

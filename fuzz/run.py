@@ -32,6 +32,7 @@ _YAML_WORDS = (
 )  # fmt: skip
 _WORDS = {
     "drawing": _IMAGE_WORDS,
+    "mask": _IMAGE_WORDS,
     "bvh": (
         "HIERARCHY", "ROOT ", "JOINT ", "End Site", "OFFSET ", "CHANNELS ", "MOTION", "Frames: ",
         "Frame Time: ", "Xposition", "Yposition", "Zposition", "Xrotation", "Yrotation", "Zrotation",

@@ -97,6 +97,9 @@ def main() -> None:
     """Write the seeds of every target; inputs that are there already stay."""
     seeds = {
         "drawing": dict(_drawings()),
+        "mask": {
+            mode.lower(): _png(Image.new(mode, CROP[::-1], "white")) for mode in ("1", "L", "RGBA", "P")
+        },
         "bvh": {"small": _BVH.encode()},
         "motion_keys": {"small": _KEYS.encode()},
         "character_config": {"small": _CHARACTER.encode()},
@@ -137,6 +140,12 @@ def _drawings() -> Iterator[tuple[str, bytes]]:
     stream = io.BytesIO()
     pillow_heif.from_pillow(picture).save(stream, quality=30, exif=exif.tobytes())
     yield "heic", stream.getvalue()
+
+
+def _png(image: Image.Image) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, "PNG")
+    return stream.getvalue()
 
 
 def _answers() -> Iterator[tuple[str, bytes]]:

@@ -18,6 +18,7 @@ from animation_server.character import read_character
 from animation_server.drawing import DecodeLimits, decode_drawing
 from animation_server.errors import AnimationError, InputError
 from animation_server.inference.answers import parse_detections, parse_pose
+from animation_server.mask_image import decode_mask
 from animation_server.motion.config import load_motion_config, load_retarget_config
 from animation_server.scene_config import load_scene_config
 from bvh_tools.bvh import parse_bvh
@@ -40,6 +41,17 @@ def fuzz_drawing(data: bytes) -> None:
     assert drawing.rgb.dtype == np.uint8
     assert max(height, width) <= LIMITS.working_size
     assert drawing.width * drawing.height <= LIMITS.max_pixels
+
+
+def fuzz_mask(data: bytes) -> None:
+    """A character's mask as a person corrects it."""
+    height, width = CROP
+    try:
+        mask = decode_mask(data, (width, height))
+    except InputError:
+        return
+    assert mask.shape == CROP
+    assert mask.any()
 
 
 def fuzz_bvh(data: bytes) -> None:
@@ -106,6 +118,7 @@ def fuzz_model_answer(data: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "drawing": fuzz_drawing,
+    "mask": fuzz_mask,
     "bvh": fuzz_bvh,
     "motion_keys": fuzz_motion_keys,
     "character_config": fuzz_character_config,
