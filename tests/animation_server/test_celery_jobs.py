@@ -23,6 +23,7 @@ from tests.parts import redis as redis_part
 from tests.parts.process import wait_until
 from tests.parts.redis import Redis, redis_server
 from tests.parts.server import Server, animation_server
+from tests.parts.stand import metric
 from tests.parts.worker import Worker, worker
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(bool(redis_part.MISSING), reason=redis_part.MISSING)]
@@ -235,6 +236,7 @@ def test_heals_when_redis_restarts(site: Site) -> None:
                     assert answer.status_code == 503, answer.text
                     assert answer.headers["Retry-After"]
                     assert answer.json()["error"]["code"] == "jobs_unavailable"
+                assert metric(server, "errors_total", code="jobs_unavailable") == 2
                 assert own_site.post(11).status_code == 200
                 with redis_server(site.home / "own-redis", port):
                     assert own_site.job(job_id, wait_s=50)["state"] == "done"

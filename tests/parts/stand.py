@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,10 +50,12 @@ class Stand:
 def running_stand(home: Path) -> Iterator[Stand]:
     """Run the stand for the length of the block."""
     with ExitStack() as stack:
-        s3 = stack.enter_context(swift_server(home / "s3"))
-        s3_proxy = stack.enter_context(faulty_proxy(s3.endpoint))
         options = ("--queue-size", str(TORCHSERVE_QUEUE))
-        models = stack.enter_context(torchserve(MODEL_STORE, home / "torchserve", *options))
+        with ThreadPoolExecutor(2) as pool:
+            starting = pool.submit(stack.enter_context, swift_server(home / "s3"))
+            models = stack.enter_context(torchserve(MODEL_STORE, home / "torchserve", *options))
+            s3 = starting.result()
+        s3_proxy = stack.enter_context(faulty_proxy(s3.endpoint))
         models_proxy = stack.enter_context(faulty_proxy(models.url))
         common = {
             "ANIMATION_TORCHSERVE_URL": models_proxy.url,
