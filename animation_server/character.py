@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from animation_server.errors import InputError
 from animation_server.safe_yaml import load_yaml
 
+_PNG = b"\x89PNG\r\n\x1a\n"
+
 HUMANOID_PARENTS = {
     "root": None,
     "hip": "root",
@@ -140,7 +142,8 @@ def _read_image(path: Path, flags: int) -> NDArray[np.uint8]:
         data = path.read_bytes()
     except OSError as exc:
         raise InputError(f"{path}: expected a PNG, cannot read it: {exc.strerror}") from exc
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    # OpenCV would read a dozen formats more, and their decoders are many.
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data.startswith(_PNG) else None
     if image is None:
         raise InputError(f"{path}: expected a PNG, its {len(data)} bytes are not a readable picture")
     return image.astype(np.uint8)

@@ -22,6 +22,11 @@ from tests.figures import draw_figure
 UPSTREAM = Path(__file__).resolve().parents[3] / "shared" / "animated_drawings" / "examples" / "characters"
 
 
+def other_format() -> bytes:
+    """A sound picture that is no PNG."""
+    return cv2.imencode(".bmp", np.zeros((8, 8, 3), dtype=np.uint8))[1].tobytes()
+
+
 @pytest.fixture(name="character")
 def _character() -> Character:
     figure = draw_figure()
@@ -77,6 +82,7 @@ def test_the_texture_is_written_with_alpha(character: Character, tmp_path: Path)
     [
         (lambda d: (d / "mask.png").unlink(), "mask.png"),
         (lambda d: (d / "texture.png").write_bytes(b"no picture"), "not a readable picture"),
+        (lambda d: (d / "texture.png").write_bytes(other_format()), "not a readable picture"),
         (lambda d: (d / "char_cfg.yaml").write_text("- 1"), "expected keys"),
         (lambda d: (d / "char_cfg.yaml").write_text("a: ["), "not readable as YAML"),
         (lambda d: cv2.imwrite(str(d / "mask.png"), np.zeros((5, 5), np.uint8)), "same size"),
