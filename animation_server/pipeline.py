@@ -20,6 +20,7 @@ from animation_server.drawing import DecodeLimits, Drawing, decode_drawing
 from animation_server.errors import DependencyError, InputError, NoFigureError
 from animation_server.inference.contract import Detection, InferenceClient, Pose
 from animation_server.observer import Observer, Unwatched
+from animation_server.preview import preview_character
 from animation_server.production import (
     OnProgress,
     Order,
@@ -29,7 +30,7 @@ from animation_server.production import (
     ignore_progress,
 )
 from animation_server.renderer import Renderer
-from animation_server.sample import sample_character, sample_drawing
+from animation_server.sample import sample_drawing
 from animation_server.stages import stage
 from animation_server.storage import ObjectStore
 from animation_server.storage.keys import animation_key, drawing_folder, drawing_id
@@ -226,7 +227,7 @@ class AnimationService:
             "motion": self.renderer.motions[motion].digest,
         }
         key = animation_key("previews", motion, decides, EXTENSIONS[PREVIEW.format])
-        order = Order({motion: key}, PREVIEW, lambda _: self.renderer.prepare(sample_character()))
+        order = Order({motion: key}, PREVIEW, lambda _: self.renderer.prepare(preview_character()))
         return self._production.deliver(order, self.new_deadline()).urls[motion]
 
     def new_deadline(self) -> Deadline:

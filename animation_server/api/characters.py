@@ -118,13 +118,18 @@ def delete_character(character: str) -> Response:
 def _answer(stored: StoredCharacter) -> Response:
     store = current_parts().service.store
     width, height = stored.texture_size
+    left, top, right, bottom = stored.bbox_xyxy
+    keypoints = {
+        name: (round(x, 2), round(y, 2), round(score, 4))
+        for name, (x, y, score) in stored.keypoints_full.items()
+    }
     answer = CharacterAnswer(
         id=stored.id,
         revision=stored.revision,
         image=Picture(width=stored.width, height=stored.height),
-        bbox_xyxy=stored.bbox_xyxy,
-        score=stored.score,
-        keypoints=cast("dict[KeypointName, Keypoint]", stored.keypoints_full),
+        bbox_xyxy=(round(left, 2), round(top, 2), round(right, 2), round(bottom, 2)),
+        score=round(stored.score, 4),
+        keypoints=cast("dict[KeypointName, Keypoint]", keypoints),
         texture=Texture(width=width, height=height, scale=stored.texture_scale, offset=stored.texture_offset),
         urls=CharacterUrls(
             texture=store.url(stored.texture), mask=store.url(stored.mask), overlay=store.url(stored.overlay)

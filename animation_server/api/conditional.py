@@ -23,7 +23,7 @@ def answer_json(body: BaseModel | dict[str, object], etag: str = "") -> Response
     etag : names the version; empty for a digest of the body.
     """
     content = body.model_dump() if isinstance(body, BaseModel) else body
-    response = Response(json.dumps(content), mimetype="application/json")
+    response = Response(json.dumps(content, sort_keys=False) + "\n", mimetype="application/json")
     if etag:
         response.set_etag(etag)
     else:
