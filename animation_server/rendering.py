@@ -28,8 +28,8 @@ from animation_server.stages import stage
 # What decides how a frame looks: the packages and modules whose source makes the renderer's version.
 _PARTS = (
     "animate.py", "annotate.py", "backdrop.py", "character.py", "clip.py", "drawing.py", "preview.py",
-    "quadratic.py", "segment.py", "sheet.py", "sheet_background.py", "timeline.py", "encode", "motion", "render",
-    "rig",
+    "quadratic.py", "segment.py", "sheet.py", "sheet_background.py", "timeline.py", "encode", "motion",
+    "render", "rig",
 )  # fmt: skip
 
 
