@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import signal
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import asdict
 from types import FrameType
 
 from tqdm import tqdm
@@ -16,10 +14,10 @@ from tqdm import tqdm
 from animation_server.batch.by_jobs import BatchByJobs
 from animation_server.batch.inputs import BatchInput
 from animation_server.batch.journal import Journal, Outcome
-from animation_server.batch.plan import BatchPlan, open_output
+from animation_server.batch.plan import BatchPlan, open_output, recipe
 from animation_server.batch.pool import make_in_pool
 from animation_server.concurrency import ThreadExecutor, usable_cores
-from animation_server.errors import InputError, SettingsError
+from animation_server.errors import DependencyError, InputError, SettingsError
 from animation_server.observer import Unwatched
 
 MOST_SHOWN = 20
@@ -33,14 +31,19 @@ def run_batch(plan: BatchPlan, items: Sequence[BatchInput], workers: int | None)
 
     workers : processes of this machine; None for Celery's workers where the settings name them, else for as
     many as there are cores. The batch stops at the first drawing for which the models or the store were away
-    for good: the others would fare no better, and a batch that is started again goes on from there.
+    for good: the others would fare no better, and a batch that is started again goes on from there. Raises
+    DependencyError where Redis or the output do not answer.
     """
     outcomes: list[Outcome] = []
-    with _stopped_by_sigterm(), _making(plan, items, workers) as coming:
-        for outcome in tqdm(coming, total=len(items), unit="drawing", desc="batch", disable=None):
-            outcomes.append(outcome)
-            if outcome.may_pass:
-                break
+    try:
+        with _stopped_by_sigterm(), _making(plan, items, workers) as coming:
+            for outcome in tqdm(coming, total=len(items), unit="drawing", desc="batch", disable=None):
+                outcomes.append(outcome)
+                if outcome.may_pass:
+                    break
+    except DependencyError:
+        _report(outcomes, len(items))
+        raise
     return _report(outcomes, len(items))
 
 
@@ -71,17 +74,11 @@ def _by_jobs(plan: BatchPlan) -> Iterator[BatchByJobs]:
         raise SettingsError("ANIMATION_JOBS: expected celery, came none")
     executor = ThreadExecutor(1)
     output = open_output(plan, executor)
-    recipe = {
-        "motions": [service.renderer.motions[name].digest for name in motions],
-        "options": asdict(plan.options),
-        "models": service.client.version(),
-        "renderer": service.renderer.version,
-        "working_size": plan.settings.working_size,
-    }
+    digests = [service.renderer.motions[name].digest for name in motions]
+    made_by = recipe(plan, digests, service.client.version(), service.renderer.version)
+    request = JobRequest(tuple(motions), plan.options)
     try:
-        yield BatchByJobs(
-            JobRequest(tuple(motions), plan.options), engine, service.store, output, Journal(output, recipe)
-        )
+        yield BatchByJobs(request, engine, service.store, output, Journal(output, made_by))
     finally:
         engine.close()
         output.close()
@@ -117,5 +114,4 @@ def _stopped_by_sigterm() -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(ValueError):
-            signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, before)

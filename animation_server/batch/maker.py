@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from animation_server.annotate import annotate
 from animation_server.app import decode_limits, make_inference_client
 from animation_server.batch.inputs import BatchInput
 from animation_server.batch.journal import Journal, Outcome, failure
-from animation_server.batch.plan import BatchPlan, open_output
+from animation_server.batch.plan import BatchPlan, open_output, recipe
 from animation_server.clip import EXTENSIONS
 from animation_server.concurrency import ThreadExecutor
 from animation_server.drawing import decode_drawing
@@ -34,15 +33,9 @@ class Maker:
         self._models = make_inference_client(settings, self._executor)
         self._store = open_output(plan, self._executor)
         self._motions = [load_motion(motion) for motion in plan.motions]
-        recipe = {
-            "motions": [motion_digest(motion) for motion in self._motions],
-            "options": asdict(plan.options),
-            "picture": None if plan.picture is None else hashlib.sha256(plan.picture).hexdigest(),
-            "models": self._models.version(),
-            "renderer": LibraryRenderer().version,
-            "working_size": settings.working_size,
-        }
-        self._journal = Journal(self._store, recipe)
+        digests = [motion_digest(motion) for motion in self._motions]
+        made_by = recipe(plan, digests, self._models.version(), LibraryRenderer().version)
+        self._journal = Journal(self._store, made_by)
 
     def make(self, item: BatchInput) -> Outcome:
         """Make what is missing of one drawing; try again what may pass."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,21 @@ class BatchPlan:
     def folder(self) -> Path | None:
         """The folder that is written to; None where it is a bucket."""
         return None if self.output.startswith(S3) else Path(self.output)
+
+
+def recipe(plan: BatchPlan, motions: Sequence[str], models: str, renderer: str) -> dict[str, object]:
+    """Return what decides what becomes of a drawing, as JSON-like values.
+
+    motions : digests of the motions. models, renderer : versions.
+    """
+    return {
+        "motions": list(motions),
+        "options": asdict(plan.options),
+        "picture": None if plan.picture is None else hashlib.sha256(plan.picture).hexdigest(),
+        "models": models,
+        "renderer": renderer,
+        "working_size": plan.settings.working_size,
+    }
 
 
 def open_output(plan: BatchPlan, executor: Executor) -> ObjectStore:
