@@ -16,7 +16,7 @@ from animation_server.api.objects import objects_blueprint
 from animation_server.api.openapi import register_openapi
 from animation_server.api.parts import Parts, attach
 from animation_server.api.request_log import register_request_log
-from animation_server.api.slow_uploads import bound_uploads
+from animation_server.api.uploads import UploadLimits, bound_uploads
 from animation_server.concurrency import Executor, make_executor, usable_cores
 from animation_server.drawing import DecodeLimits
 from animation_server.errors import SettingsError
@@ -65,9 +65,11 @@ def create_app(settings: Settings | None = None, service: AnimationService | Non
         raise SettingsError(f"ANIMATION_MOTIONS: expected motions among {known}; came {', '.join(unknown)}")
     app = Flask("animation_server", static_folder=None)
     app.request_class = InMemoryRequest
-    app.wsgi_app = bound_uploads(app.wsgi_app, settings.upload_timeout_s)  # type: ignore[assignment, method-assign]
     # Base64 is longer than what it holds by a third; the image's own limit is checked where it is decoded.
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_image_bytes * 4 // 3 + FORM_BYTES
+    largest = settings.max_image_bytes * 4 // 3 + FORM_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = largest
+    uploads = UploadLimits(settings.upload_timeout_s, settings.max_upload_memory, largest)
+    app.wsgi_app = bound_uploads(app.wsgi_app, uploads)  # type: ignore[assignment, method-assign]
     engine = make_jobs(settings, service, metrics)
     attach(app, Parts(settings, service, engine))
     register_request_log(app)

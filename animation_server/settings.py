@@ -182,12 +182,18 @@ class Settings:
     )
     max_clients: int = _setting(
         200,
-        "Connections to one worker at a time, each with at most one upload in memory; those beyond wait",
+        "Connections to one worker at a time; those beyond wait",
         minimum=1,
     )
     keep_alive_s: int = _setting(
         5,
         "How long an idle connection is kept; behind a proxy that keeps its own, longer than it does",
+        minimum=1,
+    )
+    max_upload_memory: int = _setting(
+        200_000_000,
+        "Bytes of uploads that one worker holds at a time, ten of the largest or some sixty photographs; "
+        "those beyond get 503",
         minimum=1,
     )
     upload_timeout_s: float = _setting(
@@ -228,11 +234,12 @@ class Settings:
         return settings
 
     def _check_defaults(self) -> None:
-        """Raise SettingsError where a request that asks for nothing would go beyond a limit."""
+        """Raise SettingsError where a default or a limit goes beyond another limit."""
         for name, value, limit_name, limit in (
             ("size", self.size, "max_size", self.max_size),
             ("frames", self.frames, "max_frames", self.max_frames),
             ("motions", len(self.motions), "max_motions", self.max_motions),
+            ("max_image_bytes", self.max_image_bytes, "max_upload_memory", self.max_upload_memory),
         ):
             if value > limit:
                 raise SettingsError(

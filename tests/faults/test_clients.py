@@ -25,6 +25,7 @@ pytestmark = pytest.mark.slow
 
 UPLOAD_TIMEOUT_S = 2
 STALL_TIMEOUT_S = 1
+MAX_BYTES = 1_000_000
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,8 @@ def settings(models: FakeTorchServe) -> dict[str, str]:
         "ANIMATION_SIZE": "64",
         "ANIMATION_UPLOAD_TIMEOUT_S": str(UPLOAD_TIMEOUT_S),
         "ANIMATION_STALL_TIMEOUT_S": str(STALL_TIMEOUT_S),
+        "ANIMATION_MAX_IMAGE_BYTES": str(MAX_BYTES),
+        "ANIMATION_MAX_UPLOAD_MEMORY": str(MAX_BYTES),
     }
 
 
@@ -146,6 +149,17 @@ def test_a_slow_upload_holds_up_nobody_and_ends(server: Server) -> None:
         for connection in slow:
             connection.close()
     assert post(server, drawing(5)).status_code == 200
+
+
+def test_uploads_take_no_more_memory_than_they_may(server: Server) -> None:
+    """While an announced upload fills what there is, others get 503 at once; when it ends, they are let in."""
+    with connect(server) as connection:
+        send_drawing(connection, b"x", MAX_BYTES)
+        wait_for(lambda: post(server, drawing(6)).status_code == 503)
+        refused = post(server, drawing(6))
+        assert refused.json()["error"]["code"] == "busy"
+        assert int(refused.headers["Retry-After"]) > 0
+    wait_for(lambda: post(server, drawing(6)).ok)
 
 
 def test_a_client_that_takes_nothing_is_left(server: Server) -> None:
