@@ -26,7 +26,7 @@ class UploadLimits:
     """How much uploads may cost.
 
     seconds : for the whole of one. total_bytes : of all that come or are worked on; while a multipart form is
-    taken apart it is in memory twice. largest_bytes : of one; set aside for those that do not tell their size.
+    taken apart it is in memory twice. largest_bytes : of one; set aside for those that tell no size.
     """
 
     seconds: float

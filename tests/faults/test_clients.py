@@ -152,7 +152,7 @@ def test_a_slow_upload_holds_up_nobody_and_ends(server: Server) -> None:
 
 
 def test_uploads_take_no_more_memory_than_they_may(server: Server) -> None:
-    """While an announced upload fills what there is, others get 503 at once; when it ends, they are let in."""
+    """While one upload is to fill what there is, others get 503 at once; when it ends, they are let in."""
     with connect(server) as connection:
         send_drawing(connection, b"x", MAX_BYTES)
         wait_for(lambda: post(server, drawing(6)).status_code == 503)
