@@ -106,6 +106,19 @@ def test_a_job_comes_to_what_an_answer_would(server: Server) -> None:
     assert len(server.renderer.rendered) == 3
 
 
+def test_animates_characters_as_well(server: Server) -> None:
+    """A character that is kept can be animated by a job; one that is not there fails as it would at once."""
+    made = server.http.post("/v1/characters", data={"image": (io.BytesIO(DRAWING), "drawing.png")})
+    url = f"/v1/characters/{made.get_json()['id']}/animations"
+    job = done(server, server.http.post(url, json={"motions": ["dab"]}, headers=ASYNC))
+    assert job["result"] == server.http.post(url, json={"motions": ["dab"]}).get_json()
+    nowhere = f"/v1/characters/{'0' * 32}/animations"
+    plain = server.http.post(nowhere)
+    failed = done(server, server.http.post(nowhere, headers=ASYNC))
+    assert failed["error"]["status"] == plain.status_code == 404
+    assert failed["error"]["code"] == plain.get_json()["error"]["code"]
+
+
 def test_waits_as_long_as_preferred(start: Start, gate: Gate) -> None:
     """Done in time: the result. Not done: the job, to be looked at later."""
     server = start(renderer=CountingRenderer(before_render=gate))
