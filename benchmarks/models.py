@@ -3,7 +3,7 @@
 python -m benchmarks.models [--seconds 5]
 
 Every question is what the server asks: the sample drawing at 512 px for the detector, the figure's crop at
-600 px for pose and mask; with TorchServe as PNG over HTTP. Eight at once are eight threads that do not pause.
+600 px for pose and mask; with TorchServe as PNG over HTTP and gRPC. Eight at once: eight threads, no pause.
 """
 
 from __future__ import annotations
@@ -38,11 +38,13 @@ def main() -> None:
     seconds = parser.parse_args().seconds
     drawing = cv2.imread(str(SAMPLE), cv2.IMREAD_COLOR_RGB).astype(np.uint8)
     sheet, crop = _reduced(drawing, DETECT_SIDE), _reduced(drawing, CROP_SIDE)
-    print(f"{'':44}{'median':>10}{'p95':>10}{'a second':>10}")
+    print(f"{'':50}{'median':>10}{'p95':>10}{'a second':>10}")
     with tempfile.TemporaryDirectory(prefix="benchmark-") as home:
         _rows("embedded", EmbeddedClient(), sheet, crop, seconds)
         with torchserve(MODEL_STORE, Path(home)) as models:
-            _rows("TorchServe", TorchServeClient(TorchServeAddress(models.url)), sheet, crop, seconds)
+            for protocol, grpc_address in (("HTTP", ""), ("gRPC", models.grpc_address)):
+                client = TorchServeClient(TorchServeAddress(models.url, grpc_address))
+                _rows(f"TorchServe, {protocol}", client, sheet, crop, seconds)
 
 
 def _rows(
@@ -59,7 +61,7 @@ def _rows(
             latencies = _asked(ask, at_once, seconds)
             median, p95 = statistics.median(latencies), float(np.quantile(latencies, 0.95))
             name = f"{where}, {what}, {at_once}"
-            print(f"{name:44}{median * 1e3:7.1f} ms{p95 * 1e3:7.1f} ms{len(latencies) / seconds:10.1f}")
+            print(f"{name:50}{median * 1e3:7.1f} ms{p95 * 1e3:7.1f} ms{len(latencies) / seconds:10.1f}")
     client.close()
 
 
