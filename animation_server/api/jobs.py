@@ -26,6 +26,7 @@ from animation_server.api.preferences import (
 from animation_server.api.request_log import note, request_id
 from animation_server.errors import InputError
 from animation_server.jobs.engine import IdempotencyKey, JobEngine
+from animation_server.jobs.ids import log_name
 from animation_server.jobs.job import Job, JobRequest
 
 blueprint = Blueprint("jobs", __name__)
@@ -117,7 +118,7 @@ def answer_by_job(wanted: JobRequest, image: bytes = b"") -> Response | None:
         return None
     current_parts().service.check_motions(wanted.motions)
     job = jobs.submit(replace(wanted, request_id=request_id()), image, key)
-    note(job=job.id, motions=len(wanted.motions))
+    note(job=log_name(job.id), motions=len(wanted.motions))
     if streams:
         return _event_response(jobs, job)
     if prefer.wait_s is not None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from animation_server.errors import AnimationError, InputError, JobsUnavailableError
-from animation_server.jobs.job import Job, JobRequest, new_job, new_job_id
+from animation_server.jobs.ids import new_job_id
+from animation_server.jobs.job import Job, JobRequest, new_job
 from animation_server.jobs.records import JobRecords, Ticket
 
 LOOK_INTERVAL_S = 0.25

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -75,11 +74,6 @@ class Job:
     def is_finished(self) -> bool:
         """Whether nothing about the job will change any more."""
         return self.state not in UNFINISHED
-
-
-def new_job_id() -> str:
-    """Make an id that nobody guesses: 128 random bits, in hexadecimal."""
-    return secrets.token_hex(16)
 
 
 def new_job(job_id: str) -> Job:

@@ -17,6 +17,7 @@ from animation_server.errors import (
     JobsUnavailableError,
     OverloadedError,
 )
+from animation_server.jobs.ids import log_name
 from animation_server.jobs.job import JobError, JobResult, job_error
 from animation_server.jobs.records import JobRecords
 
@@ -63,8 +64,11 @@ def run_job(job_id: str, make: Make, records: JobRecords, deadline_s: float) -> 
         return None
     if turn.may == "wait":
         return HELD_RETRY_S
+    started = time.monotonic()
     changes, retry_s = _attempt(job_id, make, records, deadline_s, turn.attempt)
     _record(records, job_id, changes)
+    fields = {"job": log_name(job_id), "state": changes["state"], "attempt": turn.attempt}
+    log.info("job", extra={**fields, "duration_ms": round((time.monotonic() - started) * 1000, 1)})
     return retry_s
 
 
@@ -83,14 +87,14 @@ def _attempt(
     except DeadlineError as exc:
         return _failure(job_error(exc)), None
     except (DependencyError, OverloadedError) as exc:
-        log.warning("job failed", extra={"job": job_id, "attempt": attempt, "reason": str(exc)})
+        log.warning("job failed", extra={"job": log_name(job_id), "attempt": attempt, "reason": str(exc)})
         if attempt < MOST_ATTEMPTS:
             return {"state": "queued", "stage": "", "progress": 0.0}, float(2**attempt)
         return _failure(job_error(exc)), None
     except Exception as exc:
         error = job_error(exc)
         if error.status >= 500:
-            log.error("unexpected exception", exc_info=exc, extra={"job": job_id})
+            log.error("unexpected exception", exc_info=exc, extra={"job": log_name(job_id)})
         return _failure(error), None
     return {"state": "done", "stage": "", "progress": 1.0, "result": result}, None
 
@@ -112,7 +116,7 @@ def _reporting(job_id: str, meter: ProgressMeter, deadline: Deadline, records: J
                     deadline.cancel()
                     return
 
-    reporter = threading.Thread(target=report, name=f"report {job_id[:8]}", daemon=True)
+    reporter = threading.Thread(target=report, name=f"report {log_name(job_id)}", daemon=True)
     reporter.start()
     try:
         yield

@@ -23,6 +23,7 @@ from celery.exceptions import Reject
 from animation_server.concurrency import usable_cores
 from animation_server.errors import InputError, JobsUnavailableError, SettingsError, StorageError
 from animation_server.jobs.celery_queue import QUEUE, TASK, make_celery, upload_key
+from animation_server.jobs.ids import log_name
 from animation_server.logs import logging_config
 from animation_server.metrics_directory import forget, share_numbers
 from animation_server.settings import Settings
@@ -96,6 +97,8 @@ def _serve_numbers(settings: Settings) -> Path:
 
 def _configure_logs(settings: Settings) -> None:
     logging.config.dictConfig(logging_config(settings.log_level))
+    for name in ("celery.worker.strategy", "celery.app.trace"):  # they name whole ids, which let people in
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def _share_of_one(settings: Settings, processes: int) -> Settings:
@@ -163,7 +166,7 @@ class _Child:
         try:
             self._service.store.delete([upload_key(job_id)])
         except StorageError as exc:
-            log.warning("upload not deleted", extra={"job": job_id, "reason": str(exc)})
+            log.warning("upload not deleted", extra={"job": log_name(job_id), "reason": str(exc)})
 
 
 def _register(app: Celery, child: _Child) -> None:
@@ -173,7 +176,7 @@ def _register(app: Celery, child: _Child) -> None:
         try:
             retry_s = child.run(job_id)
         except JobsUnavailableError as exc:
-            log.warning("job put back", extra={"job": job_id, "reason": str(exc)})
+            log.warning("job put back", extra={"job": log_name(job_id), "reason": str(exc)})
             time.sleep(REQUEUE_PAUSE_S)
             raise Reject(exc, requeue=True) from exc
         if retry_s is not None:

@@ -26,8 +26,9 @@ from animation_server.errors import (
 )
 from animation_server.jobs import runner
 from animation_server.jobs.engine import IdempotencyKey, JobEngine
+from animation_server.jobs.ids import new_job_id
 from animation_server.jobs.in_process import InProcessQueue
-from animation_server.jobs.job import Job, JobError, JobRequest, JobResult, State, new_job, new_job_id
+from animation_server.jobs.job import Job, JobError, JobRequest, JobResult, State, new_job
 from animation_server.jobs.records import JobRecords, MemoryRecords, Ticket
 from animation_server.jobs.redis_records import RedisRecords
 from animation_server.jobs.runner import MOST_ATTEMPTS, Make, ProgressMeter, run_job
