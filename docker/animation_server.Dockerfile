@@ -17,12 +17,14 @@ ENV LANG=C.UTF-8 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 
 FROM python AS dependencies
 # hadolint ignore=DL3008
-RUN apt-get update && apt-get install -y --no-install-recommends binutils python3-pip python3.11-venv
+RUN apt-get update && apt-get install -y --no-install-recommends binutils python3-pip python3.11-venv tcc
 ENV PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 RUN python3.11 -m venv --without-pip /opt/venv
 COPY requirements/server.txt /tmp/requirements.txt
 RUN python3.11 -m pip --python /opt/venv/bin/python install --no-deps -r /tmp/requirements.txt
-RUN python3.11 -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
+COPY docker/slim.py /tmp/
+RUN python3.11 /tmp/slim.py /opt/venv/lib/python3.11/site-packages \
+ && python3.11 -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib
 
 FROM dependencies AS application
 RUN python3.11 -m pip install --target /opt/build setuptools==84.2.1

@@ -27,7 +27,7 @@ RUN mkdir -p /usr/share/man/man1 \
 
 FROM python AS pip
 # hadolint ignore=DL3008
-RUN apt-get update && apt-get install -y --no-install-recommends binutils python3-pip python3.11-venv
+RUN apt-get update && apt-get install -y --no-install-recommends binutils python3-pip python3.11-venv tcc
 ENV PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 RUN python3.11 -m venv --without-pip /opt/venv
 COPY requirements/model.txt /tmp/requirements.txt
@@ -44,8 +44,10 @@ RUN case "${VARIANT}" in \
       gpu) python3.11 -m pip --python /opt/venv/bin/python install -r /tmp/requirements.txt ;; \
       *) echo "VARIANT: expected cpu or gpu, came ${VARIANT}" >&2; exit 2 ;; \
     esac
+COPY docker/slim.py /tmp/
 # Some of torch's files are for newer Pythons.
-RUN python3.11 -m compileall -q --invalidation-mode unchecked-hash -x 'py31[2-9]_' /opt/venv/lib
+RUN python3.11 /tmp/slim.py /opt/venv/lib/python3.11/site-packages \
+ && python3.11 -m compileall -q --invalidation-mode unchecked-hash -x 'py31[2-9]_' /opt/venv/lib
 
 # Both variants hold the same archives, so they are packed by whichever torch is there.
 FROM dependencies AS archives
