@@ -22,8 +22,8 @@ class ObjectStore(Protocol):
     def create(self, key: str, data: bytes, content_type: str, timeout_s: float | None = None) -> bool:
         """Store an object unless there is one already; tell whether it was stored.
 
-        Of several callers at the same time one gets True. An S3 server that ignores If-None-Match tells them
-        apart only where they do not come in the same instant.
+        Of several callers one gets True. AWS and the local store hold to that at any time; servers that look
+        at If-None-Match before they write, and not while, may tell two of them so in the same instant.
         """
         ...
 

@@ -6,6 +6,7 @@ import os
 import stat
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -21,6 +22,7 @@ from animation_server.storage import ObjectStore
 from animation_server.storage.keys import animation_key, drawing_id, is_key
 from animation_server.storage.local import LocalStore
 from animation_server.storage.s3 import S3Address, S3Store
+from tests.parts.swift import S3Server, swift_server
 
 BUCKET = "animations"
 KEY = "0123abcd/dab-4567.gif"
@@ -64,11 +66,36 @@ def s3(endpoint: str) -> Iterator[S3Store]:
     store.close()
 
 
-@pytest.fixture(params=["local", "s3"])
+@pytest.fixture(scope="module")
+def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """A real S3 server, with our bucket in it."""
+    with swift_server(tmp_path_factory.mktemp("swift")) as server:
+        client = boto3.client(
+            "s3",
+            endpoint_url=server.endpoint,
+            region_name=server.region,
+            aws_access_key_id=server.access_key,
+            aws_secret_access_key=server.secret_key,
+        )
+        client.create_bucket(Bucket=BUCKET)
+        client.close()
+        yield server
+
+
+@pytest.fixture
+def s3_in_swift(swift: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Store]:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", swift.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", swift.secret_key)
+    store = S3Store(S3Address(BUCKET, endpoint_url=swift.endpoint, region=swift.region, prefix="test/"))
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=["local", "s3", pytest.param("s3_in_swift", marks=pytest.mark.slow)])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     if request.param == "local":
         return LocalStore(tmp_path / "objects", "http://server")
-    s3: S3Store = request.getfixturevalue("s3")
+    s3: S3Store = request.getfixturevalue(request.param)
     return s3
 
 
@@ -154,6 +181,15 @@ def test_local_objects_are_whole_files(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / KEY).stat().st_mode) == 0o644
     assert [path.name for path in (tmp_path / KEY).parent.iterdir()] == ["dab-4567.gif"]
     assert store.url(KEY) == f"http://server/objects/{KEY}"
+
+
+def test_of_several_at_once_one_creates(tmp_path: Path) -> None:
+    """Who is told so has its content kept."""
+    store = LocalStore(tmp_path, "")
+    with ThreadPoolExecutor(4) as pool:
+        created = list(pool.map(lambda i: store.create(KEY, str(i).encode(), "application/json"), range(12)))
+    assert created.count(True) == 1
+    assert store.get(KEY) == str(created.index(True)).encode()
 
 
 def test_local_readers_never_see_half_an_object(tmp_path: Path) -> None:
