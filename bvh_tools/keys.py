@@ -91,6 +91,9 @@ class Score:
 def parse_keys(text: str, source: str = "key poses") -> Score:
     """Read key poses. Raises BvhError, naming the entry, for anything not described above."""
     try:
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, Loader=yaml.SafeLoader)):
+            # They could stand for more than any memory holds; poses have `base` to build on each other.
+            raise BvhError(f"{source}: expected no aliases (*name); write out what they stand for")
         document = yaml.safe_load(text)
     except (yaml.YAMLError, *_BAD_SCALARS) as error:
         raise BvhError(f"{source}: expected YAML: {' '.join(str(error).split())}") from error
