@@ -52,6 +52,33 @@ def test_errors_come_back_after_all_have_run() -> None:
     executor.close()
 
 
+def test_network_calls_run_side_by_side() -> None:
+    """All at the same time, results in order; the first error that there is comes back."""
+    executor = ThreadExecutor(1)
+    meet = threading.Barrier(5, timeout=10)
+
+    def call(item: int) -> int:
+        meet.wait()
+        return item * item
+
+    assert executor.map_io(call, range(5)) == [0, 1, 4, 9, 16]
+    assert executor.map_io(call, []) == []
+    with pytest.raises(ZeroDivisionError):
+        executor.map_io(lambda item: 1 // item, [1, 0])
+    executor.close()
+
+
+def test_network_calls_are_given_up_in_time() -> None:
+    """Nobody waits for a call that outlasts the time that is left."""
+    executor = ThreadExecutor(1)
+    answered = threading.Event()
+    with pytest.raises(TimeoutError, match="1 of 2"):
+        executor.map_io(lambda item: item or answered.wait(10), [1, 0], 0.05)
+    answered.set()
+    assert executor.map_io(lambda item: item, [1, 2], 5.0) == [1, 2]
+    executor.close()
+
+
 def test_native_locks_lock() -> None:
     """A native lock is a lock."""
     lock = native_lock()
@@ -107,6 +134,29 @@ for call in (lambda: executor.run(lambda: executor.run_io(fail)), lambda: execut
         pass
     else:
         raise SystemExit("expected a KeyError")
+
+# Several at once, from the loop as from native threads; what outlasts its time is given up.
+def meet(item):
+    waiting.append(item)
+    while len(waiting) < 3:
+        gevent.sleep(0.001)
+    return item
+for run in (lambda call: call(), executor.run):
+    waiting = []
+    assert run(lambda: executor.map_io(meet, [1, 2, 3])) == [1, 2, 3]
+    closed = []
+    def hang(item):
+        try:
+            gevent.sleep(60)
+        finally:
+            closed.append(item)
+    try:
+        run(lambda: executor.map_io(hang, [1, 2], 0.05))
+    except TimeoutError:
+        gevent.sleep(0)
+        assert sorted(closed) == [1, 2]
+    else:
+        raise SystemExit("expected a TimeoutError")
 ticker.kill()
 executor.close()
 print("done")
