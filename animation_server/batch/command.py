@@ -34,6 +34,7 @@ def run_batch(plan: BatchPlan, items: Sequence[BatchInput], workers: int | None)
     for good: the others would fare no better, and a batch that is started again goes on from there. Raises
     DependencyError where Redis or the output do not answer.
     """
+    _check_output(plan)
     outcomes: list[Outcome] = []
     try:
         with _stopped_by_sigterm(), _making(plan, items, workers) as coming:
@@ -45,6 +46,16 @@ def run_batch(plan: BatchPlan, items: Sequence[BatchInput], workers: int | None)
         _report(outcomes, len(items))
         raise
     return _report(outcomes, len(items))
+
+
+def _check_output(plan: BatchPlan) -> None:
+    """Raise what is wrong with the output once, instead of for every drawing."""
+    executor = ThreadExecutor(1)
+    try:
+        with closing(open_output(plan, executor)) as output:
+            output.check()
+    finally:
+        executor.close()
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from animation_server.animate import AnimationOptions
 from animation_server.batch.by_jobs import BatchByJobs
 from animation_server.batch.inputs import BatchInput, find_inputs, name_all, take_share
 from animation_server.batch.journal import Journal
+from animation_server.cli import LIBRARIES, main
 from animation_server.errors import InputError, NoFigureError, StorageError
 from animation_server.jobs.engine import JobEngine
 from animation_server.jobs.in_process import InProcessQueue
@@ -155,8 +156,10 @@ def test_what_is_not_there_is_not_done(by_jobs: BatchByJobs, tmp_path: Path) -> 
 
 
 @pytest.fixture
-def drawings(tmp_path: Path) -> Path:
+def drawings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of four drawings."""
+    for name, value in LIBRARIES.items():  # the command sets them for its processes; here they are set back
+        monkeypatch.setenv(name, value)
     for number in range(4):
         write(tmp_path / "in" / f"{number}.jpg", SAMPLE.read_bytes() + bytes([number]))
     return tmp_path / "in"
@@ -182,6 +185,28 @@ def output(drawings: Path) -> Path:
 def run_command(drawings: Path, *more: str) -> tuple[int, str]:
     done = subprocess.run(command(drawings, *more), capture_output=True, text=True, check=False)
     return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("place", "status", "said"),
+    [("s3://", 3, "expected s3://BUCKET"), ("{file}", 4, "cannot write"), ("{file}/out", 4, "cannot write")],
+)
+def test_an_unfit_output_is_told_at_once(
+    drawings: Path, capsys: pytest.CaptureFixture[str], place: str, status: int, said: str
+) -> None:
+    """One line, before anything is worked on."""
+    place = place.format(file=write(drawings.parent / "file"))
+    assert main(["batch", str(drawings), "-o", place, "--motion", "dab"]) == status
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+@pytest.mark.parametrize("share", ["2/2", "1", "a/b", "-1/2", "0/0"])
+def test_shares_that_are_none(drawings: Path, share: str) -> None:
+    """A share that would leave drawings out is a mistake of usage."""
+    with pytest.raises(SystemExit) as refused:
+        main(["batch", str(drawings), "-o", str(output(drawings)), "--share", share])
+    assert refused.value.code == 2
 
 
 @pytest.mark.slow
