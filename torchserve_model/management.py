@@ -51,7 +51,7 @@ class Model:
 
 
 def call(port: int, method: str, path: str, timeout_s: float, **query: str | int) -> bytes:
-    """Make one exchange and return the answer's body; anything but status 200 raises TorchServeError."""
+    """Make one exchange and return the answer's body; raises TorchServeError unless done or accepted."""
     target = f"{path}?{urlencode(query)}" if query else path
     connection = http.client.HTTPConnection(HOST, port, timeout=timeout_s)
     try:
@@ -62,7 +62,7 @@ def call(port: int, method: str, path: str, timeout_s: float, **query: str | int
         raise TorchServeError(f"{method} {HOST}:{port}{target}: no answer: {exc}") from exc
     finally:
         connection.close()
-    if response.status != http.client.OK:
+    if response.status not in (http.client.OK, http.client.ACCEPTED):
         came = f"{response.status}: {' '.join(body[:300].decode(errors='replace').split())}"
         raise TorchServeError(
             f"{method} {HOST}:{port}{target}: expected status 200, came {came}", response.status

@@ -1,55 +1,37 @@
-"""Asks a TorchServe on this machine how it is: what a container's health check runs.
+"""Asks a TorchServe on this machine how it is: what health checks and an orchestrator's probes run.
 
 python -m torchserve_model.probe [live|ready] [--inference-port 8080] [--management-port 8081]
 
-live: TorchServe answers. ready: every model has all its workers, which /ping does not wait for.
-Exit status 0: so it is; 1: it is not. It imports nothing but the standard library.
+live: TorchServe answers, and has not given up on a worker. ready: every model has all its workers, which
+/ping does not wait for. Exit status 0: so it is; 1: it is not. It imports nothing but the standard library.
 """
 
 from __future__ import annotations
 
 import argparse
-import http.client
-import json
 import sys
-from typing import Any
 
-TIMEOUT_S = 5
+from torchserve_model.management import TorchServeError, call, describe, model_names
 
-
-class NotWellError(Exception):
-    """What is wrong, in words."""
-
-
-def ask(port: int, path: str) -> Any:
-    """GET a path of TorchServe's and return the JSON of its answer; raises NotWellError."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        content = answer.read()
-        if answer.status != http.HTTPStatus.OK:
-            raise NotWellError(f"expected 200 of {path}, came {answer.status}: {content[:500]!r}")
-        return json.loads(content)
-    except (OSError, http.client.HTTPException, json.JSONDecodeError) as exc:
-        raise NotWellError(f"expected an answer of {path} on port {port}, came none: {exc}") from exc
-    finally:
-        connection.close()
+TIMEOUT_S = 4.0
+"""Shorter than the timeouts of those who run this, so that a probe that fails says why."""
 
 
 def check_ready(management_port: int) -> None:
-    """Raise NotWellError unless there are models, and all of them have their workers."""
-    models = [model["modelName"] for model in ask(management_port, "/models?limit=1000")["models"]]
-    if not models:
-        raise NotWellError("expected models, came none: the store was empty")
-    for name in models:
-        for version in ask(management_port, f"/models/{name}/all"):
-            ready = sum(worker["status"] == "READY" for worker in version["workers"])
-            if ready < version["minWorkers"]:
-                raise NotWellError(
-                    f"{name} {version['modelVersion']}: expected {version['minWorkers']} workers, "
-                    f"{ready} are ready"
-                )
+    """Raise TorchServeError unless there are models, and those in service have their workers.
+
+    A version that is being loaded beside the one in service (swap.py) does not count.
+    """
+    names = model_names(management_port, TIMEOUT_S)
+    if not names:
+        raise TorchServeError("expected models, came none: the store was empty")
+    for name in names:
+        model = describe(management_port, name, TIMEOUT_S)
+        if not model.ready:
+            states = ", ".join(model.workers) or "none"
+            raise TorchServeError(
+                f"{name} {model.version}: expected {model.min_workers} READY workers, came {states}"
+            )
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -61,10 +43,10 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         if options.question == "live":
-            ask(options.inference_port, "/ping")
+            call(options.inference_port, "GET", "/ping", TIMEOUT_S)
         else:
             check_ready(options.management_port)
-    except NotWellError as exc:
+    except TorchServeError as exc:
         sys.stderr.write(f"{exc}\n")
         return 1
     return 0

@@ -24,6 +24,9 @@ from typing import Any
 MAX_BODY_BYTES = 20 * 1024 * 1024
 """Largest request and response; TorchServe's own limit of 6.5 MB is less than a photograph."""
 
+NETTY_THREADS = 16
+"""That read requests and write answers, of all addresses together."""
+
 MANIFEST = "MAR-INF/MANIFEST.json"
 
 LOG_CONFIG = """<?xml version="1.0" encoding="UTF-8"?>
@@ -135,6 +138,8 @@ def properties(config: ServeConfig) -> dict[str, str]:
         "disable_token_authorization": "true",
         "allowed_urls": "file://.*",
         "enable_model_api": str(config.model_api).lower(),
+        # One that unpacks an archive or starts a worker answers nothing else; by default there is one a core.
+        "number_of_netty_threads": str(NETTY_THREADS),
         "disable_system_metrics": "true",
         "metrics_mode": "prometheus",
     }

@@ -22,7 +22,8 @@ from pathlib import Path
 from torchserve_model.management import Model, TorchServeError, call, describe, model_path
 from torchserve_model.serve import read_manifest
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 30.0
+"""Of one call; unpacking an archive is the longest."""
 START_TIMEOUT_S = 180.0
 """Longest wait for a new version's workers; on a GPU that nothing used yet they take half a minute."""
 POLL_S = 0.2
@@ -79,7 +80,7 @@ def swap(
         raise
     _drain(steps, management_port, drain_s)
     for step in steps:
-        call(management_port, "DELETE", model_path(step.name, step.old.version), TIMEOUT_S)
+        _unregister(step.name, step.old.version, management_port)
         (store / step.old.archive).unlink(missing_ok=True)
         report(f"{step.name}: {step.old.version} removed")
 
@@ -90,28 +91,50 @@ def _register(step: Step, store: Path, port: int) -> None:
     partial = placed.with_suffix(".partial")
     shutil.copyfile(step.archive, partial)
     partial.replace(placed)
+    workers = max(1, step.old.min_workers)
     try:
+        # Without workers at first: until those it is registered with are up, TorchServe would keep one of its
+        # threads waiting, and with it whoever else that thread serves.
         call(
-            port, "POST", "/models", START_TIMEOUT_S,
-            url=placed.name, model_name=step.name, synchronous="true",
-            initial_workers=max(1, step.old.min_workers), batch_size=step.old.batch_size,
-            max_batch_delay=step.old.max_batch_delay_ms, response_timeout=step.old.response_timeout_s,
+            port, "POST", "/models", TIMEOUT_S, url=placed.name, model_name=step.name, initial_workers=0,
+            batch_size=step.old.batch_size, max_batch_delay=step.old.max_batch_delay_ms,
+            response_timeout=step.old.response_timeout_s,
         )  # fmt: skip
     except TorchServeError as exc:
         # A swap that was cut short left the version registered; it may be about to answer.
         if exc.status != HTTPStatus.CONFLICT:
             raise
+    _scale(step.name, step.version, workers, port)
+    _wait(
+        lambda: describe(port, step.name, TIMEOUT_S, step.version).ready,
+        f"{step.name}: workers of {step.version} not READY",
+    )
+
+
+def _scale(name: str, version: str, workers: int, port: int) -> None:
+    call(port, "PUT", model_path(name, version), TIMEOUT_S, min_worker=workers, max_worker=workers)
+
+
+def _wait(outcome: Callable[[], bool], otherwise: str) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
-    while not describe(port, step.name, TIMEOUT_S, step.version).ready:
+    while not outcome():
         if time.monotonic() > deadline:
-            raise TorchServeError(
-                f"{step.name}: workers of {step.version} not READY after {START_TIMEOUT_S:.0f} s"
-            )
+            raise TorchServeError(f"{otherwise} after {START_TIMEOUT_S:.0f} s")
         time.sleep(POLL_S)
 
 
 def _make_default(name: str, version: str, port: int) -> None:
     call(port, "PUT", f"{model_path(name, version)}/set-default", TIMEOUT_S)
+
+
+def _unregister(name: str, version: str, port: int) -> None:
+    """End a version's workers, then forget it: in one step TorchServe would keep others waiting."""
+    _scale(name, version, 0, port)
+    _wait(
+        lambda: not describe(port, name, TIMEOUT_S, version).workers,
+        f"{name}: workers of {version} not gone",
+    )
+    call(port, "DELETE", model_path(name, version), TIMEOUT_S)
 
 
 def _drain(steps: Sequence[Step], port: int, drain_s: float | None) -> None:
@@ -127,7 +150,7 @@ def _undo(step: Step, store: Path, port: int) -> None:
     """Send requests to the old version again and remove the new one, as far as they got."""
     try:
         _make_default(step.name, step.old.version, port)
-        call(port, "DELETE", model_path(step.name, step.version), TIMEOUT_S)
+        _unregister(step.name, step.version, port)
     except TorchServeError as exc:
         # Not registered: there is nothing to remove. What else goes wrong here must not hide the first error.
         if exc.status != HTTPStatus.NOT_FOUND:
