@@ -90,3 +90,28 @@ def test_links_do_not_open_with_another_signature(pod: Pod) -> None:
     url = post(pod, 1).json()["animations"]["dab"]
     signature = parse_qs(urlsplit(url).query)["X-Amz-Signature"][0]
     assert requests.get(url.replace(signature, signature[::-1]), timeout=10).status_code == 403
+
+
+def test_characters_live_in_object_storage(pod: Pod) -> None:
+    """Made, shown, corrected, animated and deleted by way of the real S3 server; nothing of it is left."""
+    image = drawing(7)
+    answer = requests.post(
+        f"{pod.server.url}/v1/characters", image, headers={"Content-Type": "image/png"}, timeout=60
+    )
+    assert answer.status_code == 201, answer.text
+    url, etag = f"{pod.server.url}/v1/characters/{answer.json()['id']}", answer.headers["ETag"]
+    links = [*answer.json()["urls"].values()]
+    assert {requests.get(link, timeout=10).headers["Content-Type"] for link in links} == {"image/png"}
+    known = requests.get(url, headers={"If-None-Match": etag}, timeout=10)
+    assert known.status_code == 304
+    wanted = {"keypoints": {"nose": [440, 219]}}
+    for status in (200, 412):
+        corrected = requests.patch(url, json=wanted, headers={"If-Match": etag}, timeout=60)
+        assert corrected.status_code == status, corrected.text
+    made = requests.post(f"{url}/animations", json={"motions": ["dab"], "frames": 5}, timeout=60)
+    links += made.json()["animations"].values()
+    assert requests.get(links[-1], timeout=10).content.startswith(b"GIF89a")
+    for _ in range(2):
+        assert requests.delete(url, timeout=60).status_code == 204
+    assert requests.get(url, timeout=10).status_code == 404
+    assert {requests.get(link, timeout=10).status_code for link in links} == {404}
