@@ -41,8 +41,6 @@ ENV PYTHONPATH=/opt/app NUMBA_CPU_NAME=x86-64-v3 NUMBA_CPU_FEATURES=
 RUN NUMBA_CACHE_DIR=/opt/kernels /opt/venv/bin/python -m animation_server.kernel_cache
 
 FROM python
-ARG VERSION=0
-ARG REVISION=unknown
 LABEL org.opencontainers.image.title="animation-server" \
       org.opencontainers.image.description="A photograph of a child's drawing in, animated GIFs out" \
       org.opencontainers.image.base.name="docker.io/library/debian:bookworm-slim"
@@ -61,6 +59,8 @@ ENV PATH=/opt/app/bin:/opt/venv/bin:$PATH \
     ANIMATION_LOCAL_DIR=/var/lib/animation-server/objects
 COPY --from=application /opt/kernels /opt/kernels
 COPY --from=application /opt/app /opt/app
+ARG VERSION=0
+ARG REVISION=unknown
 LABEL org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${REVISION}"
 USER 10001:10001
 WORKDIR /var/lib/animation-server

@@ -29,7 +29,7 @@ REMOVED = {
         "cluster", "datasets", "differentiate", "fftpack", "integrate", "io", "misc", "ndimage", "odr",
         "signal", "stats",
     ],
-    "torch": ["bin", "include", "share"],
+    "torch": ["bin/*Test*", "bin/protoc*", "bin/test_*", "include", "share"],
     "ts": ["torch_handler/unit_tests"],
 }  # fmt: skip
 """Package to patterns in its folder. A pattern that finds nothing stops the build: it is out of date."""

@@ -62,15 +62,15 @@ RUN /opt/venv/bin/python -m torchserve_model.archive -o /models \
  && python3.11 -m compileall -q --invalidation-mode unchecked-hash /opt/app
 
 FROM java
-ARG VARIANT
-ARG VERSION=0
-ARG REVISION=unknown
 COPY --from=dependencies /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/opt/app \
     HOME=/tmp
 COPY --from=archives /models /models
 COPY --from=archives /opt/app /opt/app
+ARG VARIANT
+ARG VERSION=0
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="torchserve-model" \
       org.opencontainers.image.description="TorchServe with the models that find and outline drawn figures, ${VARIANT}" \
       org.opencontainers.image.base.name="docker.io/library/debian:bookworm-slim" \

@@ -77,21 +77,23 @@ class S3Server:
 
 
 @contextmanager
-def swift_server(home: Path, bind: str = "127.0.0.1") -> Iterator[S3Server]:
+def swift_server(home: Path, bind: str = "127.0.0.1", port: int | None = None) -> Iterator[S3Server]:
     """Run Swift for the length of the block; what it stores lies under `home` and outlives it.
 
-    bind : where it takes requests; 0.0.0.0 for clients that are not on this machine.
+    bind : where it takes requests; 0.0.0.0 for clients that are not on this machine. port : a free one unless
+    given.
     """
     home = home.resolve()
     (home / "devices" / "d1").mkdir(parents=True, exist_ok=True)
     *ports, proxy_port, log_port = free_ports(len(SERVICES) + 2)
+    proxy_port = port or proxy_port
     server = S3Server(f"http://127.0.0.1:{proxy_port}")
     account, _, user = server.access_key.partition(":")
     (home / "swift.conf").write_text(SWIFT_CONF)
-    for service, port in zip(SERVICES, ports, strict=True):
-        conf = STORAGE_CONF.format(service=service, port=port, home=home, log_port=log_port)
+    for service, inner in zip(SERVICES, ports, strict=True):
+        conf = STORAGE_CONF.format(service=service, port=inner, home=home, log_port=log_port)
         (home / f"{service}.conf").write_text(conf)
-        _build_ring(home, service, port)
+        _build_ring(home, service, inner)
     filters = "\n".join(
         f"[filter:{name}]\nuse = egg:swift#{name}" for name in PIPELINE if name not in CONFIGURED
     )
@@ -101,11 +103,11 @@ def swift_server(home: Path, bind: str = "127.0.0.1") -> Iterator[S3Server]:
     )  # fmt: skip
     (home / "proxy.conf").write_text(proxy)
     with ExitStack() as stack:
-        for service, port in [*zip(SERVICES, ports, strict=True), ("proxy", proxy_port)]:
+        for service, inner in [*zip(SERVICES, ports, strict=True), ("proxy", proxy_port)]:
             log = home / f"{service}.log"
             command = [_script(f"swift-{service}-server"), str(home / f"{service}.conf"), "--verbose"]
             process = stack.enter_context(running(f"swift-{service}-server", command, log))
-            wait_until(lambda p=port: listens(p), f"swift-{service}-server", process, log, 30)
+            wait_until(lambda p=inner: listens(p), f"swift-{service}-server", process, log, 30)
         wait_until(lambda: answers(f"{server.endpoint}/healthcheck"), "swift", process, log, 30)
         yield server
 
