@@ -79,7 +79,7 @@ class Settings:
     )
     job_deadline_s: float = _setting(
         120.0,
-        "Longest time for one attempt at a job; the job of a lost worker begins again a little later than that",
+        "Longest time for one attempt at a job; a lost worker's job begins again a little later than that",
         minimum=1,
     )
     job_expiry_s: int = _setting(
