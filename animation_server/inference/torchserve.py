@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from animation_server.concurrency import call_directly
-from animation_server.errors import InferenceUnavailableError
+from animation_server.errors import InferenceTimeoutError, InferenceUnavailableError
 from animation_server.inference.answers import (
     DETECTOR,
     POSE_ESTIMATOR,
@@ -125,12 +125,15 @@ class TorchServeClient:
             self._management.close()
 
     def _predict(self, model: str, image: NDArray[np.uint8], timeout_s: float | None) -> bytes:
-        longest = self._address.read_timeout_s
+        longest_s = self._address.read_timeout_s
+        if timeout_s is not None:
+            longest_s = min(longest_s, timeout_s)
+        if longest_s <= 0:
+            # Not left to the transports: sockets take no time at all for all the time there is.
+            raise InferenceTimeoutError(f"{model}: no time left to ask")
         png = encode_png(image)
         with calling(self._observer, "torchserve", model):
-            return self._transport.predict(
-                model, png, longest if timeout_s is None else min(longest, timeout_s)
-            )
+            return self._transport.predict(model, png, longest_s)
 
 
 def _make_transport(

@@ -16,8 +16,6 @@ from animation_server.observer import Observer, Unwatched
 from animation_server.request_context import REQUEST_ID, REQUEST_ID_HEADER
 
 POOL_SIZE = 16
-LEAST_TIMEOUT_S = 0.001
-"""Instead of none at all, which sockets take for an endless wait."""
 CHECK_TIMEOUT_S = 3.0
 """Longest wait for an answer that no model computes: a ping, a description."""
 
@@ -50,7 +48,6 @@ class HttpPeer:
     def exchange(self, method: str, path: str, timeout_s: float, **request: Any) -> bytes:
         """Make one HTTP exchange and return the body of its answer; every failure is an InferenceError."""
         url = self.url + path
-        timeout_s = max(timeout_s, LEAST_TIMEOUT_S)
         timeouts = min(self._connect_timeout_s, timeout_s), timeout_s
         headers = {REQUEST_ID_HEADER: REQUEST_ID.get()} if REQUEST_ID.get() else {}
 
