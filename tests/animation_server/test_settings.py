@@ -49,7 +49,11 @@ def test_reads_every_type() -> None:
         ("ANIMATION_MAX_QUEUE", "0", "expected a whole number of at least 1, came '0'"),
         ("ANIMATION_REQUEST_DEADLINE_S", "nan", "expected a number of at least 0.1, came 'nan'"),
         ("ANIMATION_REQUEST_DEADLINE_S", "inf", "expected a number of at least 0.1, came 'inf'"),
-        ("ANIMATION_INFERENCE", "torch-serve", "expected embedded or torchserve or torchserve-grpc, came 'torch-serve'"),
+        (
+            "ANIMATION_INFERENCE",
+            "torch-serve",
+            "expected embedded or torchserve or torchserve-grpc, came 'torch-serve'",
+        ),
         ("ANIMATION_MOTIONS", " , ", "expected at least one name"),
         ("ANIMATION_MAX_IMAGE_BYTE", "5", "no such setting. Did you mean ANIMATION_MAX_IMAGE_BYTES"),
     ],
