@@ -1,6 +1,6 @@
 """Replaces the models of a running TorchServe without failing a request.
 
-python -m torchserve_model.swap ARCHIVE.mar... --store DIR [--management-port 8081] [--drain-s S]
+python -m torchserve_model.swap ARCHIVE.mar... --store DIR [--management-port 8081]
 
 Registers the new versions beside the old ones, waits until they answer, makes them the ones that requests go
 to, lets the old ones finish what they are at, and removes them. When a new version does not come up, it is
@@ -24,11 +24,25 @@ from torchserve_model.serve import read_manifest
 
 TIMEOUT_S = 30.0
 """Of one call; unpacking an archive is the longest."""
-START_TIMEOUT_S = 180.0
-"""Longest wait for a new version's workers; on a GPU that nothing used yet they take half a minute."""
+START_TIMEOUT_S = 120.0
+"""Longest wait for a new version's workers, for TorchServe does not tell one that fails from one that starts.
+On a GPU that nothing used yet a worker takes half a minute.
+"""
 POLL_S = 0.2
 
 Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long to wait, in seconds.
+
+    start_s : for a new version's workers. drain_s : how long an old version goes on once no request waits for
+    it; None for the longest that TorchServe lets a request take.
+    """
+
+    start_s: float = START_TIMEOUT_S
+    drain_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -59,18 +73,17 @@ def plan(archives: Sequence[Path], management_port: int) -> list[Step]:
 
 
 def swap(
-    steps: Sequence[Step], store: Path, management_port: int, drain_s: float | None, report: Report
+    steps: Sequence[Step], store: Path, management_port: int, patience: Patience, report: Report
 ) -> None:
     """Carry the steps out, all models together, so that they are of one version but for a moment.
 
-    store : TorchServe's model store, which has to be writable. drain_s : how long the old versions go on
-    once no request waits for them; None for the longest that TorchServe lets a request take.
+    store : TorchServe's model store, which has to be writable.
     Raises TorchServeError or OSError; requests then go to the old versions, as before.
     """
     try:
         for step in steps:
             report(f"{step.name}: starting {step.version} beside {step.old.version}")
-            _register(step, store, management_port)
+            _register(step, store, management_port, patience.start_s)
         for step in steps:
             _make_default(step.name, step.version, management_port)
             report(f"{step.name}: requests go to {step.version}")
@@ -78,14 +91,14 @@ def swap(
         for step in steps:
             _undo(step, store, management_port)
         raise
-    _drain(steps, management_port, drain_s)
+    _drain(steps, management_port, patience.drain_s)
     for step in steps:
         _unregister(step.name, step.old.version, management_port)
         (store / step.old.archive).unlink(missing_ok=True)
         report(f"{step.name}: {step.old.version} removed")
 
 
-def _register(step: Step, store: Path, port: int) -> None:
+def _register(step: Step, store: Path, port: int, longest_s: float) -> None:
     """Load a version beside the one in service and wait until all of its workers answer."""
     placed = _placed(step, store)
     partial = placed.with_suffix(".partial")
@@ -108,6 +121,7 @@ def _register(step: Step, store: Path, port: int) -> None:
     _wait(
         lambda: describe(port, step.name, TIMEOUT_S, step.version).ready,
         f"{step.name}: workers of {step.version} not READY",
+        longest_s,
     )
 
 
@@ -115,11 +129,11 @@ def _scale(name: str, version: str, workers: int, port: int) -> None:
     call(port, "PUT", model_path(name, version), TIMEOUT_S, min_worker=workers, max_worker=workers)
 
 
-def _wait(outcome: Callable[[], bool], otherwise: str) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
+def _wait(outcome: Callable[[], bool], otherwise: str, longest_s: float) -> None:
+    deadline = time.monotonic() + longest_s
     while not outcome():
         if time.monotonic() > deadline:
-            raise TorchServeError(f"{otherwise} after {START_TIMEOUT_S:.0f} s")
+            raise TorchServeError(f"{otherwise} after {longest_s:.0f} s")
         time.sleep(POLL_S)
 
 
@@ -133,6 +147,7 @@ def _unregister(name: str, version: str, port: int) -> None:
     _wait(
         lambda: not describe(port, name, TIMEOUT_S, version).workers,
         f"{name}: workers of {version} not gone",
+        TIMEOUT_S,
     )
     call(port, "DELETE", model_path(name, version), TIMEOUT_S)
 
@@ -169,6 +184,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--store", type=Path, required=True, help="TorchServe's model store: RUN_DIR/store")
     parser.add_argument("--management-port", type=int, default=8081)
     parser.add_argument(
+        "--start-s", type=float, default=START_TIMEOUT_S, help="longest wait for the new versions, each"
+    )
+    parser.add_argument(
         "--drain-s",
         type=float,
         help="how long the old versions go on; default: the longest a request may take",
@@ -176,7 +194,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         steps = plan(options.archives, options.management_port)
-        swap(steps, options.store, options.management_port, options.drain_s, _say)
+        patience = Patience(options.start_s, options.drain_s)
+        swap(steps, options.store, options.management_port, patience, _say)
     except (TorchServeError, OSError, ValueError) as exc:
         sys.stderr.write(f"{exc}\n")
         return 1

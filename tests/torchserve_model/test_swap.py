@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -17,6 +18,7 @@ import requests
 from tests.parts.pod import MODEL_STORE
 from tests.parts.torchserve import MODELS, TorchServe, torchserve
 from torchserve_model.predictor import MODELS_FILE, weights_version
+from torchserve_model.probe import main as probe
 from torchserve_model.serve import MANIFEST
 from torchserve_model.swap import main as swap
 from torchserve_model.synthesis.sample import draw_crop
@@ -29,6 +31,8 @@ pytestmark = [
 
 DRAIN_S = "1"
 """Requests here take tens of milliseconds."""
+START_S = "45"
+"""A worker takes some five seconds, several times that on a machine that has much else to do."""
 
 
 def repack(archive: Path, out: Path, version: str, handler: str | None = None) -> Path:
@@ -82,15 +86,36 @@ def load(server: TorchServe) -> Iterator[list[list[tuple[int, str]]]]:
                     version = answer.json()[0].get("version", "") if answer.ok else answer.text
                     mine.append((answer.status_code, version))
 
-    clients = [threading.Thread(target=ask, args=(mine,)) for mine in answered]
-    for client in clients:
-        client.start()
-    try:
+    with until(ending, [partial(ask, mine) for mine in answered]):
         yield answered
+
+
+@contextmanager
+def asking_whether_ready(management_port: str) -> Iterator[set[int]]:
+    """Run the readiness probe without a pause for the length of the block; yields what it said."""
+    said: set[int] = set()
+    ending = threading.Event()
+
+    def ask() -> None:
+        while not ending.is_set():
+            said.add(probe(["ready", "--management-port", management_port]))
+
+    with until(ending, [ask]):
+        yield said
+
+
+@contextmanager
+def until(ending: threading.Event, tasks: list[Callable[[], None]]) -> Iterator[None]:
+    """Run tasks, each in a thread of its own, that end at an event, which the end of the block is."""
+    threads = [threading.Thread(target=task) for task in tasks]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
     finally:
         ending.set()
-        for client in clients:
-            client.join()
+        for thread in threads:
+            thread.join()
 
 
 def versions(server: TorchServe, name: str) -> list[str]:
@@ -102,15 +127,16 @@ def versions(server: TorchServe, name: str) -> list[str]:
 def test_models_are_swapped_and_swapped_back_under_load(
     served: tuple[TorchServe, Path], management_port: str, tmp_path: Path
 ) -> None:
-    """No request fails; each client sees the old version, then only the new one; nothing old is left."""
+    """No request fails, the pod stays ready; each client sees the old version, then only the new one."""
     server, store = served
     old = weights_version()
     new_archives = [str(repack(MODEL_STORE / f"{name}.mar", tmp_path, "next")) for name in MODELS]
     old_archives = [str(MODEL_STORE / f"{name}.mar") for name in MODELS]
     for archives, before, after in ((new_archives, old, "next"), (old_archives, "next", old)):
-        with load(server) as answered:
+        with load(server) as answered, asking_whether_ready(management_port) as said:
             where = ["--store", str(store), "--management-port", management_port, "--drain-s", DRAIN_S]
             assert swap([*archives, *where]) == 0
+        assert said == {0}
         for mine in answered:
             assert {status for status, _ in mine} == {200}
             seen = [version for _, version in mine if version]
@@ -134,7 +160,7 @@ def test_a_version_that_does_not_start_changes_nothing(
     sound = repack(MODEL_STORE / f"{MODELS[0]}.mar", tmp_path, "broken")
     broken = repack(MODEL_STORE / f"{MODELS[1]}.mar", tmp_path, "broken", handler="raise SystemExit(1)\n")
     with load(server) as answered:
-        where = ["--store", str(store), "--management-port", management_port, "--drain-s", DRAIN_S]
+        where = ["--store", str(store), "--management-port", management_port, "--start-s", START_S]
         assert swap([str(sound), str(broken), *where]) == 1
     assert MODELS[1] in capsys.readouterr().err
     assert {status for mine in answered for status, _ in mine} == {200}
@@ -149,3 +175,14 @@ def test_what_is_in_service_already_is_left_alone(
     archives = [str(path) for path in served[1].glob("*.mar")]
     assert swap([*archives, "--store", str(served[1]), "--management-port", management_port]) == 0
     assert "already" in capsys.readouterr().out
+
+
+def test_probes_tell_a_ready_torchserve_from_none(
+    served: tuple[TorchServe, Path], management_port: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Alive and ready where it runs; neither where nothing listens, and the reason names the address."""
+    ports = ["--inference-port", served[0].url.rpartition(":")[2], "--management-port", management_port]
+    assert [probe([question, *ports]) for question in ("live", "ready")] == [0, 0]
+    nowhere = ["--inference-port", "1", "--management-port", "1"]
+    assert [probe([question, *nowhere]) for question in ("live", "ready")] == [1, 1]
+    assert capsys.readouterr().err.count("127.0.0.1:1/") == 2
