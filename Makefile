@@ -13,7 +13,7 @@ FUZZ_SECONDS ?= 20
 FUZZ_TARGETS ?= $(notdir $(wildcard fuzz/corpus/*))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pod test test-fast lint format bench-models bench-render bench-request protos fuzz audit lock archives models clean
+.PHONY: help demo pod test test-fast lint format bench-models bench-finding bench-render bench-request protos fuzz audit lock archives models clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ format: $(VENV)/.dev ## rewrite the code in the house format
 bench-models: $(VENV)/.dev archives ## time the models, embedded and in TorchServe
 	$(BIN)/python -m benchmarks.models
 
+bench-finding: $(VENV)/.dev ## measure finds and false finds on synthetic sheets
+	$(BIN)/python -m benchmarks.finding
+
 bench-request: $(VENV)/.dev archives ## time one warm request through the real processes
 	$(BIN)/python -m benchmarks.request
 
@@ -64,7 +67,7 @@ audit: $(VENV)/.dev ## look for known vulnerabilities in the pinned dependencies
 
 archives: $(VENV)/.dev var/models/.built ## pack the models for TorchServe into var/models
 
-models: $(VENV)/.dev ## train the networks from nothing as the weights here were, some two hours on two cores
+models: $(VENV)/.dev ## train the networks from nothing as the weights here were, some four hours on two cores
 	$(TRAIN) detector --steps 1800 --out models/detector-1
 	$(TRAIN) detector --steps 2000 --small-part 0.4 --learning-rate 0.0015 --seed 1 \
 	  --start-from models/detector-1/checkpoint.pt --out models/detector-2
@@ -75,7 +78,11 @@ models: $(VENV)/.dev ## train the networks from nothing as the weights here were
 	  --start-from models/pose-1/checkpoint.pt --out models/pose-2
 	$(TRAIN) pose --steps 1400 --small-part 0.4 --learning-rate 0.0012 --seed 2 \
 	  --start-from models/pose-2/checkpoint.pt --out models/pose-3
-	$(BIN)/python -m torchserve_model.export --detector models/detector-3/checkpoint.pt --pose models/pose-3/checkpoint.pt
+	$(TRAIN) detector --steps 2400 --small-part 0.4 --learning-rate 0.0015 --seed 3 \
+	  --start-from models/detector-3/checkpoint.pt --out models/detector-4
+	$(TRAIN) pose --steps 3200 --small-part 0.4 --learning-rate 0.0015 --seed 3 \
+	  --start-from models/pose-3/checkpoint.pt --out models/pose-4
+	$(BIN)/python -m torchserve_model.export --detector models/detector-4/checkpoint.pt --pose models/pose-4/checkpoint.pt
 
 protos: $(VENV)/.dev ## compile the messages that pass between the server and TorchServe
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. animation_server/inference/torchserve_wire.proto

@@ -11,6 +11,7 @@ within 0.05 and 0.10 of the figure's larger side; and what other thresholds on t
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,14 +67,9 @@ def main() -> None:
 
 def _sheets(figures: int, count: int) -> Iterator[Sheet]:
     """The first `count` held-out sheets with that many figures."""
-    index = 0
-    with tqdm(total=count, unit="sheet", disable=None) as progress:
-        while progress.n < count:
-            sheet = draw_sheet(Stream(split=HELD_OUT).rng(index), SHEET_PX)
-            index += 1
-            if len(sheet.figures) == figures:
-                yield sheet
-                progress.update()
+    drawn = (draw_sheet(Stream(split=HELD_OUT).rng(index), SHEET_PX) for index in itertools.count())
+    fitting = (sheet for sheet in drawn if len(sheet.figures) == figures)
+    return iter(tqdm(itertools.islice(fitting, count), total=count, unit="sheet", disable=None))
 
 
 def _annotated(sheet: Sheet, models: EmbeddedClient) -> Finding:
