@@ -9,11 +9,24 @@ TRAIN := $(BIN)/python -m torchserve_model.train --resume
 COMPILE = $(BIN)/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-trusted-host \
           --no-emit-find-links --no-header --annotation-style=line
 
+# Images: the engine, podman or docker; its own flags and those of its builds come from outside, if any.
+ENGINE ?= podman
+PODMAN_FLAGS ?=
+BUILD_FLAGS ?=
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+REVISION := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+BUILD = $(ENGINE) $(PODMAN_FLAGS) build $(BUILD_FLAGS) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
+SERVER_IMAGE := localhost/animation-server:$(VERSION)
+MODEL_IMAGE := localhost/torchserve-model:$(VERSION)-cpu
+REDIS_IMAGE := localhost/animation-redis:$(VERSION)
+S3_IMAGE := localhost/animation-s3:$(VERSION)
+export ENGINE PODMAN_FLAGS
+
 FUZZ_SECONDS ?= 20
 FUZZ_TARGETS ?= $(notdir $(wildcard fuzz/corpus/*))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pod test test-fast lint format bench-models bench-finding bench-render bench-request protos fuzz audit lock archives models clean
+.PHONY: help demo pod test test-fast lint format bench-models bench-finding bench-render bench-request images image-gpu test-images sbom airgap protos fuzz audit lock archives models clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +97,33 @@ models: $(VENV)/.dev ## train the networks from nothing as the weights here were
 	  --start-from models/pose-3/checkpoint.pt --out models/pose-4
 	$(BIN)/python -m torchserve_model.export --detector models/detector-4/checkpoint.pt --pose models/pose-4/checkpoint.pt
 
+images: $(VENV)/.dev ## build the images; print what they weigh, layer by layer
+	$(BUILD) -t $(SERVER_IMAGE) -f docker/animation_server.Dockerfile .
+	$(BUILD) -t $(MODEL_IMAGE) -f docker/torchserve_model.Dockerfile .
+	$(BUILD) -t $(REDIS_IMAGE) -f docker/redis.Dockerfile .
+	$(BUILD) -t $(S3_IMAGE) -f docker/s3.Dockerfile .
+	$(BIN)/python docker/image_sizes.py docker/image_sizes.json animation-server=$(SERVER_IMAGE) \
+	  torchserve-model-cpu=$(MODEL_IMAGE) animation-redis=$(REDIS_IMAGE)
+
+image-gpu: ## build the model image for GPUs, some 3 GB
+	$(BUILD) --build-arg VARIANT=gpu -t localhost/torchserve-model:$(VERSION)-gpu -f docker/torchserve_model.Dockerfile .
+
+test-images: $(VENV)/.dev ## run the built images: read-only, without rights, ended by a signal
+	SERVER_IMAGE=$(SERVER_IMAGE) MODEL_IMAGE=$(MODEL_IMAGE) $(BIN)/python -m pytest tests/docker
+
+sbom: ## list what is in the built images: SPDX documents and licences in build/sbom
+	mkdir -p build/sbom
+	for image in $(SERVER_IMAGE) $(MODEL_IMAGE); do \
+	  name=$$(basename $${image%%:*}); \
+	  run="$(ENGINE) $(PODMAN_FLAGS) run --rm --interactive --network none --entrypoint python $$image -"; \
+	  $$run $$name $(VERSION) < docker/sbom.py > build/sbom/$$name.spdx.json || exit 1; \
+	  $$run $$name $(VERSION) --licences < docker/sbom.py > build/sbom/$$name.licences.tsv || exit 1; \
+	done
+
+airgap: $(VENV)/.dev images ## one archive with images, manifests and a script that installs; tried without a network
+	docker/airgap.sh build/animation-$(VERSION)-airgap.tar $(VERSION) $(SERVER_IMAGE) $(MODEL_IMAGE) $(REDIS_IMAGE)
+	AIRGAP_ARCHIVE=build/animation-$(VERSION)-airgap.tar $(BIN)/python -m pytest tests/docker/test_airgap.py
+
 protos: $(VENV)/.dev ## compile the messages that pass between the server and TorchServe
 	$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. animation_server/inference/torchserve_wire.proto
 
@@ -91,6 +131,9 @@ lock: $(VENV)/.dev ## refresh the pinned dependencies in requirements/
 	$(COMPILE) --upgrade --extra model --extra dev --output-file requirements/dev.txt pyproject.toml
 	sed -i 's/+cpu//' requirements/dev.txt # a local build of torch locks as the release it was built from
 	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/server.txt pyproject.toml
+	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/model.txt requirements/model.in
+	$(COMPILE) --constraint requirements/dev.txt --output-file requirements/archives.txt requirements/archives.in
+	sed -i 's/+cpu//' requirements/model.txt requirements/archives.txt
 
 clean: ## remove what the other targets made, the environment included
 	rm -rf $(VENV) var build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -47,7 +47,7 @@ def test_hadolint_finds_nothing(dockerfile: Path) -> None:
 
 @every_dockerfile
 def test_the_base_is_one_slim_image_that_can_be_given_by_digest(dockerfile: Path) -> None:
-    """Every stage begins with the argument, or with another stage; the default has a tag that is not `latest`."""
+    """Every stage begins with the argument or with another stage; the default tag is not `latest`."""
     every = instructions(dockerfile)
     default = next(rest for name, rest in every if name == "ARG" and rest.startswith("DEBIAN_IMAGE="))
     assert re.fullmatch(r"DEBIAN_IMAGE=docker\.io/library/debian:[a-z]+-slim", default)
