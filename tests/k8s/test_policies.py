@@ -33,7 +33,7 @@ pytestmark = [needs_kubectl, pytest.mark.parametrize("name", [*OVERLAYS, *COMBIN
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-OURS = {"animation-server": "", "torchserve-model": "-"}
+OURS = {"animation-server": "", "animation-redis": "", "torchserve-model": "-"}
 """Our images, and what follows the version in their tags."""
 
 TORCHSERVE_PORTS = {7070, 7071, 8080, 8081, 8082}

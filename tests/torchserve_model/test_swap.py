@@ -17,9 +17,9 @@ import requests
 
 from tests.parts.pod import MODEL_STORE
 from tests.parts.torchserve import MODELS, TorchServe, torchserve
-from torchserve_model.predictor import MODELS_FILE, weights_version
+from torchserve_model.predictor import MODELS_FILE
 from torchserve_model.probe import main as probe
-from torchserve_model.serve import MANIFEST
+from torchserve_model.serve import MANIFEST, read_manifest
 from torchserve_model.swap import main as swap
 from torchserve_model.synthesis.sample import draw_crop
 
@@ -129,7 +129,7 @@ def test_models_are_swapped_and_swapped_back_under_load(
 ) -> None:
     """No request fails, the pod stays ready; each client sees the old version, then only the new one."""
     server, store = served
-    old = weights_version()
+    _, old = read_manifest(MODEL_STORE / f"{MODELS[0]}.mar")
     new_archives = [str(repack(MODEL_STORE / f"{name}.mar", tmp_path, "next")) for name in MODELS]
     old_archives = [str(MODEL_STORE / f"{name}.mar") for name in MODELS]
     for archives, before, after in ((new_archives, old, "next"), (old_archives, "next", old)):
