@@ -26,7 +26,7 @@ FUZZ_SECONDS ?= 20
 FUZZ_TARGETS ?= $(notdir $(wildcard fuzz/corpus/*))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo pod test test-fast lint format bench-models bench-finding bench-render bench-request images image-gpu test-images sbom airgap protos fuzz audit lock archives models clean
+.PHONY: help demo pod test test-fast lint format bench-models bench-finding bench-render bench-request images pod-test image-gpu test-images sbom airgap protos fuzz audit lock archives models clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
