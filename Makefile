@@ -111,6 +111,9 @@ image-gpu: ## build the model image for GPUs, some 3 GB
 test-images: $(VENV)/.dev ## run the built images: read-only, without rights, ended by a signal
 	SERVER_IMAGE=$(SERVER_IMAGE) MODEL_IMAGE=$(MODEL_IMAGE) $(BIN)/python -m pytest tests/docker
 
+pod-test: $(VENV)/.dev images ## play the Kubernetes pod under podman: drawings in, containers killed, SIGTERM
+	SERVER_IMAGE=$(SERVER_IMAGE) MODEL_IMAGE=$(MODEL_IMAGE) $(BIN)/python -m pytest tests/k8s/test_played_pod.py
+
 sbom: ## list what is in the built images: SPDX documents and licences in build/sbom
 	mkdir -p build/sbom
 	for image in $(SERVER_IMAGE) $(MODEL_IMAGE); do \
