@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
+from werkzeug.datastructures import MultiDict
 
+from animation_server.animate import AnimationOptions
 from animation_server.api.describe import Answer, Body, describe
 from animation_server.api.hang_up import cancelled_by_hang_up
 from animation_server.api.jobs import answer_by_job
@@ -41,9 +43,7 @@ def create_animations() -> Response:
     Nothing but the animations is kept. The same image with the same options has the same addresses, and is
     rendered once.
     """
-    image, fields = read_upload()
-    settings = current_parts().settings
-    motions, look = look_of(parse_fields(AnimationWishes, fields), settings)
+    image, (motions, look) = read_upload(_read_fields)
     later = answer_by_job(JobRequest(motions, look), image)
     return later or _answer(_animate(AnimationRequest(image, motions, look)))
 
@@ -94,6 +94,13 @@ def create_mobile_animations() -> Response:
         raise InputError("Expected an image, came no bytes at all.", code="empty_image")
     motions, look = look_of(AnimationWishes(motions=MOBILE_MOTIONS), current_parts().settings)
     return jsonify(_animate(AnimationRequest(image, motions, look)).urls)
+
+
+def _read_fields(fields: MultiDict[str, str]) -> tuple[tuple[str, ...], AnimationOptions]:
+    parts = current_parts()
+    motions, look = look_of(parse_fields(AnimationWishes, fields), parts.settings)
+    parts.service.check_motions(motions)
+    return motions, look
 
 
 def _answer(result: AnimationResult) -> Response:

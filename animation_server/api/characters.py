@@ -44,8 +44,7 @@ def create_character() -> Response:
     The figure is found, its joints are located and it is cut out, once. It is kept until it is deleted, every
     time as a new character; the drawing itself is kept only where the server is set to.
     """
-    image, fields = read_upload()
-    parse_fields(NoFields, fields)
+    image, _ = read_upload(lambda fields: parse_fields(NoFields, fields))
     service = current_parts().service
     deadline = service.new_deadline()
     with cancelled_by_hang_up(deadline):

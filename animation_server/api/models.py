@@ -34,6 +34,7 @@ _EXAMPLE_ID = "3f2a9c1b7d604e5f8a9b0c1d2e3f4a5b"
 _EXAMPLE_URL = (
     "http://127.0.0.1:8000/objects/9d0c4a7be1f2430586bb4c1a7e5d2f10/dab-0f1e2d3c4b5a69788796a5b4.gif"
 )
+_EXAMPLE_FOLDER = "http://127.0.0.1:8000/objects/characters/f8f9e749e3a5be69ccf5772b077da526"
 _SIZE = re.compile(r"([0-9]{1,6})(?:x([0-9]{1,6}))?")
 _URL_SAFE_TO_STANDARD = str.maketrans("-_", "+/")
 
@@ -249,6 +250,26 @@ Keypoint = Annotated[
 
 class CharacterAnswer(BaseModel):
     """A figure cut out of its drawing. Places are pixels of the upright image, x right, y down."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "id": _EXAMPLE_ID,
+                    "revision": 1,
+                    "image": {"width": 1000, "height": 944},
+                    "bbox_xyxy": [55.36, 0.0, 885.73, 884.15],
+                    "score": 0.9393,
+                    "keypoints": {"nose": [440.89, 219.07, 0.8124], "left_hand": [802.18, 380.02, 0.7748]},
+                    "texture": {"width": 543, "height": 568, "scale": 1.58, "offset": [41.41, 0.29]},
+                    "urls": {
+                        name: f"{_EXAMPLE_FOLDER}/{name}-0c91f2f5ea9f8f14.png"
+                        for name in ("texture", "mask", "overlay")
+                    },
+                }
+            ]
+        }
+    )
 
     id: Annotated[str, Field(description="Who knows it may read, change and delete the character.")]
     revision: Annotated[int, Field(description="One more with every correction; the ETag begins with it.")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from flask import request
@@ -15,20 +16,27 @@ from animation_server.api.models import AnimationWishes
 from animation_server.errors import InputError
 from animation_server.settings import Settings
 
+T = TypeVar("T")
 Model = TypeVar("Model", bound=BaseModel)
 
 _HOW = "Send the image as the multipart field 'image', or as the body itself with Content-Type image/*."
 
 
-def read_upload() -> tuple[bytes, MultiDict[str, str]]:
-    """Return the image's bytes and the fields beside it: of the form, else of the query."""
+def read_upload(read_fields: Callable[[MultiDict[str, str]], T]) -> tuple[bytes, T]:
+    """Return the image's bytes and what the fields beside it say: those of the form, else of the query.
+
+    read_fields : reads and checks fields; given the query's by themselves, too, for what makes no sense is
+        refused also where the form says otherwise.
+    """
     fields = MultiDict(request.args)
+    read = read_fields(fields)
     if request.mimetype == "multipart/form-data":
         file = request.files.get("image")
         if file is None:
             raise InputError(f"Expected a file in the field 'image', came none. {_HOW}", code="missing_image")
         for name, came in request.form.lists():
             fields.setlist(name, came)
+        read = read_fields(fields)
         image = file.read()
     elif request.mimetype.startswith("image/") or request.mimetype == "application/octet-stream":
         image = request.get_data(cache=False)
@@ -40,7 +48,7 @@ def read_upload() -> tuple[bytes, MultiDict[str, str]]:
         )
     if not image:
         raise InputError("Expected an image, came no bytes at all.", code="empty_image")
-    return image, fields
+    return image, read
 
 
 def parse_fields(model: type[Model], fields: MultiDict[str, str]) -> Model:
