@@ -23,7 +23,7 @@ COMBINATIONS = {
         "cpu", "ingress/gateway-api", "autoscaling", "workers", "autoscaling/keda", "api-keys", "model-swap",
         "batch", "monitoring", "s3-credentials", "airgap",
     ),
-    "gpu, swapped models": ("gpu", "ingress", "model-swap", "s3-credentials"),
+    "gpu, fetched and swapped models": ("model-fetch", "gpu", "ingress", "model-swap", "s3-credentials"),
     "annotations for Prometheus": ("cpu", "nodeport", "workers", "monitoring/annotations"),
 }  # fmt: skip
 """Components on the base as no overlay has them together."""
