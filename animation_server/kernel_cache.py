@@ -9,10 +9,10 @@ NUMBA_CPU_NAME set, what one machine compiled fits every machine of that level.
 
 from __future__ import annotations
 
-import itertools
 import os
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,9 @@ class SeededCacheLocator(UserProvidedCacheLocator):
     @classmethod
     def from_function(cls, py_func: Callable[..., Any], py_file: str) -> SeededCacheLocator | None:
         """Numba's hook: None where this locator cannot be used, which lets Numba try its next one."""
-        locator: SeededCacheLocator | None = super().from_function(py_func, py_file)
+        locator: SeededCacheLocator | None = super().from_function(py_func, py_file)  # type: ignore[no-untyped-call]
         if locator is not None and (seed := os.environ.get(SEED_VARIABLE)):
-            folder = Path(locator.get_cache_path())
+            folder = Path(locator.get_cache_path())  # type: ignore[no-untyped-call]
             copy_missing(Path(seed) / folder.name, folder)
         return locator
 
@@ -65,10 +65,13 @@ def compile_kernels() -> None:
     box = (left, top, left + columns, top + rows)
     annotation = Annotation(character, drawing.width, drawing.height, box, 1.0, {}, 1.0, (left, top))
     puppet, sheet = prepare_character(character), prepare_sheet(drawing, [annotation])
-    for name, background in itertools.product(EXTENSIONS, (None, (255, 255, 255), "sheet")):
-        options = AnimationOptions(size=(96, 96), format=name, max_frames=4, background=background)
-        render_motion(sheet if background == "sheet" else puppet, motion, options)
-    render_motion(puppet, motion, AnimationOptions(size=(96, 96), max_frames=4), picture=drawing.rgb)
+    small = AnimationOptions(size=(96, 96), max_frames=4)
+    for name in EXTENSIONS:
+        options = replace(small, format=name)
+        render_motion(puppet, motion, options)
+        render_motion(puppet, motion, replace(options, background=(255, 255, 255)))
+        render_motion(sheet, motion, replace(options, background="sheet"))
+    render_motion(puppet, motion, small, picture=drawing.rgb)
 
 
 if __name__ == "__main__":
