@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bvh_tools.authoring import build_clip
 from bvh_tools.bvh import format_bvh, read_bvh, write_atomically
 from bvh_tools.check import check
 from bvh_tools.clip import Clip
@@ -131,6 +130,8 @@ def _check(arguments: argparse.Namespace) -> int:
 
 
 def _build(arguments: argparse.Namespace) -> int:
+    from bvh_tools.authoring import build_clip  # leans on parts of SciPy that images come without
+
     path = Path(arguments.input)
     try:
         text = path.read_text(encoding="utf-8")

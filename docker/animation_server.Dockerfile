@@ -12,7 +12,7 @@ FROM ${DEBIAN_IMAGE} AS python
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends python3.11 \
- && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/*
+ && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /usr/lib/python3.11/lib2to3 /usr/lib/python3.11/pydoc_data
 ENV LANG=C.UTF-8 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 
 FROM python AS dependencies
@@ -20,8 +20,9 @@ FROM python AS dependencies
 RUN apt-get update && apt-get install -y --no-install-recommends binutils python3-pip python3.11-venv tcc
 ENV PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 RUN python3.11 -m venv --without-pip /opt/venv
-COPY requirements/server.txt /tmp/requirements.txt
-RUN python3.11 -m pip --python /opt/venv/bin/python install --no-deps -r /tmp/requirements.txt
+COPY requirements/server.txt requirements/debian.txt /tmp/
+RUN python3.11 -m pip --python /opt/venv/bin/python install --no-deps -r /tmp/server.txt -r /tmp/debian.txt \
+ && python3.11 -m pip --python /opt/venv/bin/python check
 COPY docker/slim.py /tmp/
 RUN python3.11 /tmp/slim.py /opt/venv/lib/python3.11/site-packages \
  && python3.11 -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib

@@ -25,12 +25,17 @@ REMOVED = {
     # the same code a second time, for C programs; and tools for those who make models
     "onnxruntime": ["capi/libonnxruntime.so*", "quantization", "tools", "transformers"],
     "PIL": ["_avif*", "_imagingft*", "_imagingtk*"],
+    "numba": ["cuda"],
+    "prompt_toolkit": ["*"],  # for Celery's own command line, which our worker does without
+    # what is left: linear algebra, sparse matrices, Delaunay's triangulation
     "scipy": [
-        "cluster", "datasets", "differentiate", "fftpack", "integrate", "io", "misc", "ndimage", "odr",
-        "signal", "stats",
+        "cluster", "datasets", "differentiate", "fft", "fftpack", "integrate", "interpolate", "io",
+        "linalg/_decomp_interpolative*", "misc", "ndimage", "odr", "optimize", "signal",
+        "special/cython_special*", "stats",
     ],
     "torch": ["bin/*Test*", "bin/protoc*", "bin/test_*", "include", "share"],
     "ts": ["torch_handler/unit_tests"],
+    "wcwidth": ["*"],
 }  # fmt: skip
 """Package to patterns in its folder. A pattern that finds nothing stops the build: it is out of date."""
 
@@ -46,15 +51,18 @@ REMOVED_ANYWHERE = ("**/tests", "**/*.a", "**/*.h", "**/*.hpp", "**/*.pxd", "**/
 STUBBED = {
     # video, AVIF, and large matrices
     "opencv_python_headless.libs": ["libav*", "libswscale*", "libopenblas*"],
-    # other codecs, sound, screens and the network; x265 and libvpx are called at the start
+    # codecs other than H.264, sound, screens and the network
     "av.libs": [
         "libSvtAv1Enc*", "libasound*", "libdav1d*", "libgnutls*", "libmp3lame*", "libopencore*", "libopus*",
-        "libvpl*", "libxcb*",
+        "libvpl*", "libvpx*", "libx265*", "libxcb*",
     ],
     # HEIC is read here, not written
     "pillow_heif.libs": ["libx265*"],
 }  # fmt: skip
-"""Folder of a wheel's libraries to those in it that are never called."""
+"""Folder of a wheel's libraries to those in it that we never come to use."""
+
+ASKED = frozenset({"vpx_codec_get_caps", "vpx_codec_vp9_cx", "x265_api_get"})
+"""Functions that FFmpeg calls at its start, to see what a codec can do. The stub's answer, 0, is: nothing."""
 
 STUB = """
 long write(int, const void *, unsigned long);
@@ -116,7 +124,12 @@ def write_stub(library: Path, users: Iterable[Path]) -> None:
     versions = defaultdict(list)
     for symbol, version in wanted.items():
         is_function = defined[symbol, version] in "TWi"
-        source += f"void {symbol}(void) {{ gone(); }}\n" if is_function else f"char {symbol}[64];\n"
+        if not is_function:
+            source += f"char {symbol}[64];\n"
+        elif symbol.rstrip("_0123456789") in ASKED:
+            source += f"void *{symbol}(void) {{ return 0; }}\n"
+        else:
+            source += f"void {symbol}(void) {{ gone(); }}\n"
         versions[version].append(symbol)
     with tempfile.TemporaryDirectory() as folder:
         code, compiled, script = (Path(folder) / name for name in ("stub.c", "stub.o", "stub.map"))
@@ -134,15 +147,16 @@ def write_stub(library: Path, users: Iterable[Path]) -> None:
 
 
 def drop_unneeded(site: Path) -> None:
-    """Remove the wheels' libraries that nothing is linked against, until there are none."""
-    while True:
-        files = elf_files(site)
-        needed = {name for file in files for name in needed_by(file)}
-        folders = {site / folder for folder in STUBBED} | {site / "pillow.libs"}
-        unneeded = [file for file in files if file.parent in folders and file.name not in needed]
-        if not unneeded:
-            return
-        delete(unneeded)
+    """Remove the wheels' libraries that no extension module is linked against, directly or by others."""
+    files = elf_files(site)
+    bundled = [file for file in files if file.parent.name in {*STUBBED, "pillow.libs"}]
+    todo = [file for file in files if file not in bundled]
+    needed: set[str] = set()
+    while todo:
+        new = set(needed_by(todo.pop())) - needed
+        needed |= new
+        todo += [file for file in bundled if file.name in new]
+    delete(file for file in bundled if file.name not in needed)
 
 
 def strip(site: Path) -> list[Path]:

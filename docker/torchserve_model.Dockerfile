@@ -14,7 +14,7 @@ FROM ${DEBIAN_IMAGE} AS python
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends python3.11 \
- && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/*
+ && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/* /usr/lib/python3.11/lib2to3 /usr/lib/python3.11/pydoc_data
 ENV LANG=C.UTF-8 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 
 FROM python AS java
