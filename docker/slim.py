@@ -11,6 +11,7 @@ touched has to load. Needs binutils and tcc.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -20,13 +21,15 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 REMOVED = {
+    "PIL": ["_avif*", "_imagingft*", "_imagingtk*"],
     "botocore": ["data/*"],
+    "gevent": ["testing"],
+    "numba": ["cuda"],
     "numpy": ["_core/_simd*", "_core/*_tests*"],
     # the same code a second time, for C programs; and tools for those who make models
     "onnxruntime": ["capi/libonnxruntime.so*", "quantization", "tools", "transformers"],
-    "PIL": ["_avif*", "_imagingft*", "_imagingtk*"],
-    "numba": ["cuda"],
     "prompt_toolkit": ["*"],  # for Celery's own command line, which our worker does without
+    "pydantic": ["v1"],
     # what is left: linear algebra, sparse matrices, Delaunay's triangulation
     "scipy": [
         "cluster", "datasets", "differentiate", "fft", "fftpack", "integrate", "interpolate", "io",
@@ -81,6 +84,7 @@ def main(site: Path) -> None:
     remove(site)
     touched = [library for folder in STUBBED for library in stub_folder(site, folder)]
     drop_unneeded(site)
+    link_twins(site)
     touched += strip(site)
     check_loads(touched)
     sys.stdout.write(f"{site}: {before / 1e6:.0f} MB before, {size_of(site) / 1e6:.0f} MB after\n")
@@ -157,6 +161,16 @@ def drop_unneeded(site: Path) -> None:
         needed |= new
         todo += [file for file in bundled if file.name in new]
     delete(file for file in bundled if file.name not in needed)
+
+
+def link_twins(site: Path) -> None:
+    """Keep once what several wheels bring alike, such as Fortran's run-time library."""
+    first: dict[bytes, Path] = {}
+    for file in sorted(file for file in elf_files(site) if file.parent.name.endswith(".libs")):
+        twin = first.setdefault(hashlib.sha256(file.read_bytes()).digest(), file)
+        if twin != file:
+            file.unlink()
+            file.symlink_to(Path("..", twin.relative_to(site)))
 
 
 def strip(site: Path) -> list[Path]:
