@@ -77,19 +77,27 @@ class Admission:
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._slots = threading.BoundedSemaphore(limit)
+        self._taken = 0
+        self._lock = threading.Lock()
+
+    def check(self) -> None:
+        """Raise OverloadedError where there is no place now; one that is free may soon be another's."""
+        if self._taken >= self.limit:
+            raise OverloadedError(
+                f"{self.limit} requests are being rendered or waiting for it already. Try again later."
+            )
 
     @contextmanager
     def slot(self) -> Iterator[None]:
         """Hold one place; raise OverloadedError at once when there is none."""
-        if not self._slots.acquire(blocking=False):
-            raise OverloadedError(
-                f"{self.limit} requests are being rendered or waiting for it already. Try again later."
-            )
+        with self._lock:
+            self.check()
+            self._taken += 1
         try:
             yield
         finally:
-            self._slots.release()
+            with self._lock:
+                self._taken -= 1
 
 
 class SingleFlight(Generic[T]):

@@ -10,6 +10,7 @@ from flask import Flask, Request
 from animation_server.api import animations, characters, health, jobs, motions
 from animation_server.api.access import register_access
 from animation_server.api.cors import register_cors
+from animation_server.api.early_refusal import register_early_refusal
 from animation_server.api.errors import register_error_handlers
 from animation_server.api.metrics import register_metrics
 from animation_server.api.objects import objects_blueprint
@@ -76,6 +77,7 @@ def create_app(settings: Settings | None = None, service: AnimationService | Non
     metrics.runs("server", service.renderer.version)
     register_metrics(app, metrics, engine, torchserve_metrics(settings))
     register_access(app, settings)
+    register_early_refusal(app)
     register_error_handlers(app)
     register_cors(app, settings.cors_origins)
     app.url_map.merge_slashes = False  # an address is right or it is not; no redirects

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import gevent
 import gevent.local
 from gevent import monkey
+from gunicorn.http.errors import ParseException
 from gunicorn.workers.ggevent import GeventWorker
 
 from animation_server.settings import Settings
@@ -19,6 +21,13 @@ _native_socket = monkey.get_original("socket", "socket")
 
 IDLE_GRACE_S = 1.0
 """How long a connection may be without a request when the worker stops: one may be on its way."""
+
+LINGER_S = 5.0
+"""How long the rest of a body that nobody wants is still taken, as nginx does. A connection that is closed
+before that is reset, and the client, which may still be sending, never sees its answer.
+"""
+
+_PIECE = 64 * 1024
 
 
 class Worker(GeventWorker):  # type: ignore[misc]
@@ -44,10 +53,16 @@ class Worker(GeventWorker):  # type: ignore[misc]
         """Answer one request."""
         sock.settimeout(self._stall_timeout_s)
         try:
-            return super().handle_request(listener_name, req, sock, addr)
+            outcome = super().handle_request(listener_name, req, sock, addr)
         except TimeoutError:
             self.log.debug("A client took no bytes for %s s", self._stall_timeout_s)
             raise StopIteration from None  # ends the connection
+        except StopIteration:  # the answer is given, and the connection's last; gunicorn would close it now
+            _take_the_rest(req.body)
+            raise
+        if not _take_the_rest(req.body):
+            raise StopIteration
+        return outcome
 
     @contextmanager
     def timeout_ctx(self) -> Iterator[None]:
@@ -70,6 +85,19 @@ class Worker(GeventWorker):  # type: ignore[misc]
         for client, since in self._idle_since.items():
             if now - since > IDLE_GRACE_S:
                 _end_reading(client)
+
+
+def _take_the_rest(body: Any) -> bool:
+    """Read what a client still sends of a body that its answer did not wait for, for LINGER_S at most.
+
+    Returns whether the body came to its end, so that another request may follow. gunicorn does this, too, but
+    by the kilobyte.
+    """
+    with gevent.Timeout(LINGER_S, False), suppress(OSError, ParseException):
+        while body.read(_PIECE):
+            pass
+        return True
+    return False
 
 
 def _end_reading(client: socket.socket) -> None:

@@ -246,6 +246,10 @@ class AnimationService:
                 status=422,
             )
 
+    def check_room(self) -> None:
+        """Raise OverloadedError where work that came now would be turned away."""
+        self._production.check_room()
+
     def warm_up(self) -> None:
         """Load the models and compile the kernels; until that is done `warming` is True."""
         self.warming = True

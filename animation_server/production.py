@@ -102,6 +102,10 @@ class Production:
         self._observer.delivered("stored", len(keys) - len(missing))
         return Delivery({motion: self._store.url(key) for motion, key in order.keys.items()}, stages_s)
 
+    def check_room(self) -> None:
+        """Raise OverloadedError where no place for work is free now."""
+        self._admission.check()
+
     def work(
         self, make: Callable[[Steps], T], deadline: Deadline, progress: OnProgress = ignore_progress
     ) -> tuple[T, dict[str, float]]:

@@ -96,6 +96,13 @@ def delete_job(job_id: str) -> Response:
     return Response(status=204)
 
 
+def is_for_later() -> bool:
+    """Tell whether the current request asks for a job, by its headers, and there are jobs here."""
+    prefer = parse_prefer(request.headers.getlist("Prefer"))
+    asks = wants_events(request.accept_mimetypes) or prefer.respond_async or prefer.wait_s is not None
+    return asks and current_parts().jobs is not None
+
+
 def answer_by_job(wanted: JobRequest, image: bytes = b"") -> Response | None:
     """Answer a request for animations by a job, where its headers ask for that.
 
@@ -111,7 +118,7 @@ def answer_by_job(wanted: JobRequest, image: bytes = b"") -> Response | None:
             raise _no_jobs()
         return None
     key = _key(wanted, image)
-    if not (streams or prefer.respond_async or prefer.wait_s is not None):
+    if not is_for_later():
         # The answer is the same however often it is asked for; only another request must not pass for it.
         if key is not None:
             jobs.recall(key)

@@ -22,6 +22,7 @@ from PIL import Image
 from werkzeug.test import TestResponse
 
 from animation_server.animate import AnimationOptions
+from animation_server.api import early_refusal
 from animation_server.app import create_app, decode_limits
 from animation_server.concurrency import ThreadExecutor
 from animation_server.errors import (
@@ -522,8 +523,26 @@ def test_bugs_are_logged_and_not_echoed(start: Start, caplog: pytest.LogCaptureF
     assert record.request_id == response.headers["X-Request-ID"]  # type: ignore[attr-defined]
 
 
-def test_more_than_the_queue_takes_is_turned_away(start: Start) -> None:
-    """Beyond the bound: 503 with Retry-After at once. What is stored already is still handed out."""
+class WatchedBody(io.BytesIO):
+    """Notes whether anyone reads it."""
+
+    was_read = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.was_read = True
+        return super().read(size)
+
+    def readinto(self, buffer: Any, /) -> int:
+        self.was_read = True
+        return super().readinto(buffer)
+
+
+def test_more_than_the_queue_takes_is_turned_away(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound: 503 with Retry-After at once. One that is stored already is still handed out.
+
+    Such a one is looked for now and then; of the others not a byte is read.
+    """
+    monkeypatch.setattr(early_refusal, "LOOK_INTERVAL_S", 3600.0)
     renderer = CountingRenderer()
     server = start(Settings(max_queue=1), renderer=renderer)
     known = server.post(motions="jumping").get_json()
@@ -537,10 +556,13 @@ def test_more_than_the_queue_takes_is_turned_away(start: Start) -> None:
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(server.post, motions="dab")
         assert began.wait(10)
-        turned_away = server.post(motions="zombie")
-        assert_error(turned_away, 503, "busy")
-        assert int(turned_away.headers["Retry-After"]) > 0
         assert server.post(motions="jumping").get_json() == known
+        for path in ("/v1/animations", "/v1/characters", "/"):
+            body = WatchedBody(DRAWING)
+            turned_away = server.app.test_client().post(path, input_stream=body, content_type="image/png")
+            assert_error(turned_away, 503, "busy")
+            assert int(turned_away.headers["Retry-After"]) > 0
+            assert not body.was_read
         may_end.set()
         assert first.result().status_code == 200
     assert server.post(motions="zombie").status_code == 200

@@ -183,6 +183,32 @@ def test_a_client_that_takes_nothing_is_left(server: Server) -> None:
     assert "Traceback" not in server.log.read_text()
 
 
+@pytest.mark.parametrize("connection_header", ["keep-alive", "close"])
+def test_a_refused_client_sees_why(server: Server, models: FakeTorchServe, connection_header: str) -> None:
+    """The only place is taken: the answer is there before the body is sent, and nothing is cut off then."""
+    models.behaviours = ["slow"]
+    asked = len(models.requests)
+    head = (
+        "POST /v1/animations HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+        f"Connection: {connection_header}\r\nContent-Length: {MAX_BYTES}\r\n\r\n"
+    )
+    with ThreadPoolExecutor(1) as pool, connect(server) as connection:
+        first = pool.submit(post, server, drawing(60 + len(connection_header)))
+        wait_for(lambda: len(models.requests) > asked)
+        assert post(server, drawing(90)).status_code == 503  # this one is read
+        connection.sendall(head.encode())
+        answer = connection.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 503 "), answer
+        assert b"Retry-After: " in answer
+        connection.sendall(bytes(MAX_BYTES))  # raises where the connection was reset
+        if connection_header == "close":
+            assert connection.recv(65536) == b""
+        else:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        assert first.result().status_code == 200
+
+
 def test_sigterm_cuts_nobody_off_and_waits_for_nobody_idle(models: FakeTorchServe, tmp_path: Path) -> None:
     """Clients post one drawing after the other while SIGTERM comes: each is answered or finds nobody there.
 
