@@ -37,7 +37,9 @@ COPY animation_server animation_server
 RUN PYTHONPATH=/opt/build python3.11 -m pip --python /opt/venv/bin/python install \
       --no-deps --no-build-isolation --no-index --target /opt/app . \
  && python3.11 -m compileall -q --invalidation-mode unchecked-hash /opt/app
-# Compiled for every machine that has AVX2 and FMA: those of 2013 and later.
+# Compiled for every machine that has AVX2 and FMA: those of 2013 and later. Numba's cache knows the source by its
+# folder, so it has to be the one where the source will lie.
+WORKDIR /opt/app
 ENV PYTHONPATH=/opt/app NUMBA_CPU_NAME=x86-64-v3 NUMBA_CPU_FEATURES=
 RUN NUMBA_CACHE_DIR=/opt/kernels /opt/venv/bin/python -m animation_server.kernel_cache
 
