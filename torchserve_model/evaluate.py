@@ -20,7 +20,13 @@ from torchserve_model.checkpoint import Checkpoint, decoder
 from torchserve_model.dataset import HELD_OUT, Stream
 from torchserve_model.letterbox import Letterbox
 from torchserve_model.metrics import cut, keypoint_errors, mask_iou, match_boxes
-from torchserve_model.predictor import COCO_FROM_KEYPOINTS, FigureDetector, PoseEstimator, Predictor
+from torchserve_model.predictor import (
+    COCO_FROM_KEYPOINTS,
+    VIEWS,
+    FigureDetector,
+    PoseEstimator,
+    Predictor,
+)
 from torchserve_model.synthesis.sample import PARTS, Figure, draw_crop, draw_sheet
 from torchserve_model.torch_backend import TorchBackend
 
@@ -145,9 +151,9 @@ def main(argv: list[str] | None = None) -> int:
         "--weights", type=Path, help="folder of exported weights, the package's own if not given"
     )
     parser.add_argument("--drawings", type=int, default=500)
-    parser.add_argument("--no-flip", action="store_true", help="do not average over the mirrored crop")
+    parser.add_argument("--one-look", action="store_true", help="do not merge several views of a crop")
     options = parser.parse_args(argv)
-    predictor = Predictor.load(options.weights, flip=not options.no_flip)
+    predictor = Predictor.load(options.weights, fills=() if options.one_look else VIEWS)
     figures = {
         "version": predictor.version,
         "detector": evaluate_detector(predictor.detector, options.drawings),

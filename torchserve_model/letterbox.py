@@ -31,12 +31,17 @@ class Letterbox:
     offset_xy: tuple[int, int]
 
     @classmethod
-    def fit(cls, height: int, width: int, size: int) -> Letterbox:
-        """Place an image of the given size; ValueError when it has no pixels."""
+    def fit(cls, height: int, width: int, size: int, fill: float = 1.0) -> Letterbox:
+        """Place an image of the given size; ValueError when it has no pixels.
+
+        fill : share of the square's side that the image's longer side takes.
+        """
         if height < 1 or width < 1:
             raise ValueError(f"image: want at least 1 x 1 pixels, got {height} x {width}")
-        scale = size / max(height, width)
-        inner = (max(1, round(height * scale)), max(1, round(width * scale)))
+        scale = fill * size / max(height, width)
+        # as much padding on one side as on the other, so that a mirrored image lies mirrored
+        high, wide = (max(1, size - 2 * round((size - pixels * scale) / 2)) for pixels in (height, width))
+        inner = (high, wide)
         return cls((height, width), size, inner, ((size - inner[1]) // 2, (size - inner[0]) // 2))
 
     @property

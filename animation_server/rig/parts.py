@@ -97,6 +97,7 @@ def triangle_bones(mesh: Mesh, working: WorkingMask, labels: NDArray[np.int16]) 
     """The joint (T,) whose bone owns each triangle: that of the pixel under its centroid."""
     centroids = rig_to_px(mesh.vertices[mesh.triangles].mean(axis=1), working.height, working.width)
     at = np.rint(working.from_texture(centroids)).astype(np.int64)
+    at = np.clip(at, 0, np.array(labels.shape[::-1]) - 1)
     owner = labels[at[:, 1], at[:, 0]]
     if (owner < 0).any():  # a centroid just off the figure: take the nearest pixel's
         rows, columns = np.nonzero(labels >= 0)

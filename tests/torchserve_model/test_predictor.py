@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from torchserve_model.predictor import (
     COCO_FROM_KEYPOINTS,
     KEYPOINT_NAMES,
     Predictor,
-    merge_flipped,
+    merge_views,
     overlaps,
     suppress,
 )
@@ -142,9 +141,19 @@ def test_suppression_keeps_the_best_and_none_that_overlap(
 
 
 def test_merging_what_agrees_changes_nothing() -> None:
-    """A network that is right on both sides of the mirror is left alone."""
-    keypoints: NDArray[np.float32] = np.random.default_rng(0).random((2, 13, 3)).astype(np.float32)
-    keypoints[..., :2] *= 192
-    order = [0, 2, 1, 4, 3, 6, 5, 8, 7, 10, 9, 12, 11]
-    mirrored = (keypoints[:, order] * (-1, 1, 1) + (192, 0, 0)).astype(np.float32)
-    np.testing.assert_allclose(merge_flipped(keypoints, mirrored, 192), keypoints, atol=1e-4)
+    """A network that is right in all views is left alone."""
+    keypoints = np.random.default_rng(0).uniform(0.01, 1.0, (13, 3))
+    np.testing.assert_allclose(merge_views(np.stack([keypoints] * 6), 1.0), keypoints, atol=1e-9)
+
+
+def test_what_most_views_say_counts_and_a_stray_one_does_not() -> None:
+    """One view that is far off neither wins by its own confidence nor pulls the others."""
+    said = np.array([[[10.0, 10.0, 0.5]], [[12.0, 10.0, 0.5]], [[90.0, 90.0, 0.9]]])
+    np.testing.assert_allclose(merge_views(said, 100.0), [[11.0, 10.0, 1.0 / 3]], atol=1e-9)
+
+
+def test_views_may_come_in_any_order() -> None:
+    """Merging is a vote, not a sequence."""
+    views = np.random.default_rng(1).random((6, 13, 3))
+    merged = merge_views(views, 1.0)
+    np.testing.assert_allclose(merge_views(views[::-1], 1.0), merged, atol=1e-9)
