@@ -44,9 +44,9 @@ TEXTURE_SIDE = 600
 CROP_MARGIN = 0.06
 """Paper kept around the detector's box, as a share of its larger side: what the pose network learnt with."""
 
-LEAST_CERTAINTY = 0.3
+LEAST_CERTAINTY = 0.25
 """The detector's score times the joints' mean confidence, below which there is no figure. Of 500 synthetic
-sheets without a figure 2 get by; of 300 with one, many of them hard to see, 291 are found
+sheets without a figure 3 get by; of 300 with one, many of them hard to see, 292 are found
 (`benchmarks/finding.py` weighs other thresholds).
 """
 

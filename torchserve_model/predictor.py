@@ -143,37 +143,36 @@ class PoseEstimator:
         """
         if not crops:
             return []
-        looks = [self._look(crops, fill, mirror=mirror) for fill in self._fills for mirror in (False, True)]
-        if not looks:
-            looks = [self._look(crops, 1.0, mirror=False)]
-        answers = []
-        for index, crop in enumerate(crops):
-            views = np.stack([points[index] for points, _ in looks])
-            # The larger the figure, the finer its mask: only the first size, and its mirror, are good enough.
-            mask = np.mean([masks[index] for _, masks in looks[:2]], axis=0)
-            limit = np.array([crop.shape[1], crop.shape[0]], dtype=np.float64)
-            merged = merge_views(views, float(limit.max()))
-            merged[:, :2] = np.clip(merged[:, :2], 0.0, limit)
-            letterbox = _letterbox(crop, self._backend.size)
-            answers.append((merged[list(COCO_FROM_KEYPOINTS)], letterbox.map_to_image(mask) > 0.5))
-        return answers
-
-    def _look(
-        self, crops: Sequence[NDArray[np.uint8]], fill: float, *, mirror: bool
-    ) -> tuple[list[NDArray[np.float64]], NDArray[np.float32]]:
-        """Keypoints (13, 3) of each crop, in its pixels, and the masks (B, S, S) as the network sees them."""
-        size = self._backend.size
-        letterboxes = [_letterbox(crop, size, fill) for crop in crops]
-        squares = np.stack([box.apply(crop) for box, crop in zip(letterboxes, crops, strict=True)])
-        keypoints, masks = self._backend.run(np.ascontiguousarray(squares[:, :, ::-1]) if mirror else squares)
-        if mirror:
-            keypoints = keypoints[:, list(_FLIPPED)] * (-1.0, 1.0, 1.0) + (size, 0.0, 0.0)
-            masks = masks[:, :, ::-1]
-        points = [
-            np.column_stack((box.points_to_image(found[:, :2]), found[:, 2]))
-            for box, found in zip(letterboxes, keypoints, strict=True)
+        size, count = self._backend.size, len(crops)
+        boxes = [[_letterbox(crop, size, fill) for crop in crops] for fill in self._fills or (1.0,)]
+        squares = np.stack([
+            box.apply(crop) for row in boxes for box, crop in zip(row, crops, strict=True)
+        ])  # fmt: skip
+        keypoints, masks = self._backend.run(squares)
+        if self._fills:
+            mirrored, mirrored_masks = self._backend.run(np.ascontiguousarray(squares[:, :, ::-1]))
+            back = mirrored[:, list(_FLIPPED)] * (-1.0, 1.0, 1.0) + (size, 0.0, 0.0)
+            keypoints = np.stack((keypoints, back), axis=1)  # (V * B, 2, 13, 3)
+            masks = (masks + mirrored_masks[:, :, ::-1]) / 2.0
+        keypoints = keypoints.reshape(len(boxes), count, -1, *keypoints.shape[-2:])
+        # The larger the figure, the finer its mask: only the first size is good enough.
+        return [
+            self._to_crop([row[index] for row in boxes], keypoints[:, index], masks[index])
+            for index in range(count)
         ]
-        return points, masks
+
+    @staticmethod
+    def _to_crop(
+        boxes: Sequence[Letterbox], keypoints: NDArray[np.floating], mask: NDArray[np.float32]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Merge the views of a crop: keypoints (V, 1 or 2, 13, 3) in network pixels, V letterboxes."""
+        views = np.array(keypoints, dtype=np.float64)
+        for box, of_box in zip(boxes, views, strict=True):
+            of_box[..., :2] = box.points_to_image(of_box[..., :2])
+        limit = np.array([boxes[0].image_hw[1], boxes[0].image_hw[0]], dtype=np.float64)
+        merged = merge_views(views.reshape(-1, *views.shape[-2:]), float(limit.max()))
+        merged[:, :2] = np.clip(merged[:, :2], 0.0, limit)
+        return merged[list(COCO_FROM_KEYPOINTS)], boxes[0].map_to_image(mask) > 0.5
 
 
 @dataclass(frozen=True)
