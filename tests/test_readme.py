@@ -9,11 +9,12 @@ from animation_server.settings import settings_table_markdown
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SETTINGS = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
 
 
 def test_the_settings_table_is_the_codes() -> None:
-    """Every setting, its default and its help stand in the README as in the code."""
-    written = README.split("<!-- settings -->")[1].split("<!-- /settings -->")[0].strip()
+    """Every setting, its default and its help stand in the docs as in the code."""
+    written = SETTINGS.split("<!-- settings -->")[1].split("<!-- /settings -->")[0].strip()
     assert written == settings_table_markdown().strip()
 
 

@@ -101,7 +101,7 @@ def test_secrets_are_masked() -> None:
 
 
 def test_table_has_a_row_for_every_setting() -> None:
-    """The README's table is the code's table."""
+    """A table can be made of the settings, a row each."""
     rows = settings_table_markdown().splitlines()[2:]
     names = [f"ANIMATION_{field.name.upper()}" for field in dataclasses.fields(Settings)]
     assert [row.split("`")[1] for row in rows] == names
