@@ -10,7 +10,7 @@ registry=${1:-}
 read -ra engine <<<"${ENGINE:-podman} ${PODMAN_FLAGS:-}"
 
 sha256sum --check --quiet SHA256SUMS || { echo "load.sh: expected the files as they were packed; copy the archive again" >&2; exit 3; }
-"${engine[@]}" load --input images.tar.gz
+gzip -dc images.tar.gz | "${engine[@]}" load
 [ -n "$registry" ] || exit 0
 while read -r image; do
   target=$registry/${image#localhost/}
