@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from animation_server.backdrop import Colour, cover, plain
 from animation_server.character import Character
 from animation_server.clip import (
     CONTENT_TYPES,
@@ -23,10 +22,11 @@ from animation_server.clip import (
 )
 from animation_server.errors import InputError
 from animation_server.motion.rig_motion import RigMotion
+from animation_server.motion.timeline import share_time
+from animation_server.render.backdrop import Colour, cover, plain
 from animation_server.render.puppet import Puppet, make_puppet
 from animation_server.render.scene import draw_frames, frame_all, make_actor
 from animation_server.stages import stage, staged
-from animation_server.timeline import share_time
 
 WHITE: Colour = (255, 255, 255)
 

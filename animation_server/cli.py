@@ -28,14 +28,15 @@ if TYPE_CHECKING:
     from animation_server.motion.library import Motion
 
 LIBRARIES = {
-    "MALLOC_ARENA_MAX": "2",
-    "MALLOC_MMAP_THRESHOLD_": "1000000",
+    "MALLOC_ARENA_MAX": "1",
+    "MALLOC_MMAP_THRESHOLD_": "131072",
     "MALLOC_TRIM_THRESHOLD_": "1000000",
     "OPENBLAS_NUM_THREADS": "1",
 }
-"""How the server wants the libraries beneath it. The C library gives images back when they are freed; left
-alone, its arenas for every thread keep them, and a worker grows by 100 MB in 20 requests. OpenBLAS keeps to
-one thread: the matrices are small, and its threads stand in the way of those that render.
+"""How the server wants the libraries beneath it. The C library gives images and frames back when they are
+freed; left alone, it keeps them in arenas for every thread, and in holes between what lives on: a worker
+grows by 100 MB in 20 requests. OpenBLAS keeps to one thread: the matrices are small, and its threads stand in
+the way of those that render.
 """
 
 _OUTPUT = "OUT.gif|.webp|.png|.mp4"
@@ -149,8 +150,8 @@ def _render(arguments: argparse.Namespace) -> int:
 
 def _scene(arguments: argparse.Namespace) -> int:
     from animation_server.files import write_atomically
-    from animation_server.scene import render_scene
-    from animation_server.scene_config import load_scene_config
+    from animation_server.scene.config import load_scene_config
+    from animation_server.scene.scene import render_scene
 
     config = load_scene_config(arguments.scene)
     output: Path = arguments.output or config.output
@@ -220,7 +221,7 @@ def _look(
 ) -> tuple[AnimationOptions, NDArray[np.uint8] | None]:
     """How a clip is to look, and the picture behind it where one was named."""
     from animation_server.animate import AnimationOptions
-    from animation_server.backdrop import parse_colour, read_picture
+    from animation_server.render.backdrop import parse_colour, read_picture
 
     background: str = arguments.background
     colour: tuple[int, int, int] | Literal["sheet"] | None = None

@@ -56,7 +56,7 @@ def compile_kernels() -> None:
     from animation_server.motion.library import list_motions
     from animation_server.rendering import prepare_character, render_motion
     from animation_server.sample import sample_character, sample_drawing
-    from animation_server.sheet import prepare_sheet
+    from animation_server.scene.sheet import prepare_sheet
 
     motion = min(list_motions(), key=lambda motion: motion.n_frames)
     character, drawing = sample_character(), sample_drawing()

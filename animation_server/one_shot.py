@@ -26,8 +26,8 @@ from animation_server.motion.library import Motion
 from animation_server.motion.retarget import RetargetResult
 from animation_server.render.puppet import Puppet
 from animation_server.rendering import prepare_character, render_motion, set_in_motion
+from animation_server.scene.sheet import animate_sheet, prepare_sheet
 from animation_server.settings import Settings
-from animation_server.sheet import animate_sheet, prepare_sheet
 
 
 def annotate_image(image: bytes, settings: Settings) -> Annotation:

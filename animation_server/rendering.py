@@ -22,14 +22,13 @@ from animation_server.motion.retarget import RetargetResult, retarget
 from animation_server.render.puppet import Puppet
 from animation_server.renderer import MotionInfo
 from animation_server.sample import sample_character
-from animation_server.sheet import Sheet, animate_sheet, prepare_sheet
+from animation_server.scene.sheet import Sheet, animate_sheet, prepare_sheet
 from animation_server.stages import stage
 
 # What decides how a frame looks: the packages and modules whose source makes the renderer's version.
 _PARTS = (
-    "animate.py", "annotate.py", "backdrop.py", "character.py", "clip.py", "drawing.py", "preview.py",
-    "quadratic.py", "segment.py", "sheet.py", "sheet_background.py", "timeline.py", "encode", "motion",
-    "render", "rig",
+    "animate.py", "annotate.py", "character.py", "clip.py", "drawing.py", "preview.py", "quadratic.py",
+    "segment.py", "encode", "motion", "render", "rig", "scene",
 )  # fmt: skip
 
 

@@ -253,7 +253,7 @@ class Settings:
 
 
 def settings_table_markdown() -> str:
-    """Return the table of settings for the README: one row a setting, in the order of the code."""
+    """Return the table of settings for docs/settings.md: one row a setting, in the order of the code."""
     hints = typing.get_type_hints(Settings)
     rows = ["| variable | type | default | what it is |", "|---|---|---|---|"]
     for field in dataclasses.fields(Settings):

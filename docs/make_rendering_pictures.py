@@ -14,10 +14,10 @@ from PIL import Image
 
 from animation_server.animate import prepare
 from animation_server.annotate import annotate
-from animation_server.backdrop import plain
 from animation_server.drawing import decode_drawing
 from animation_server.motion.library import load_motion
 from animation_server.one_shot import inference_client
+from animation_server.render.backdrop import plain
 from animation_server.render.overlay import Overlay, draw_overlays
 from animation_server.render.puppet import Puppet
 from animation_server.render.raster import unpack

@@ -23,7 +23,7 @@ from pydantic import (
     field_validator,
 )
 
-from animation_server.backdrop import Colour, parse_colour
+from animation_server.render.backdrop import Colour, parse_colour
 
 MOBILE_MOTIONS = ("dab", "jumping", "zombie")
 """What the original mobile contract answers with, whatever the settings say."""

@@ -20,8 +20,8 @@ from animation_server.cli import main
 from animation_server.errors import InputError
 from animation_server.motion.library import LIBRARY
 from animation_server.render.camera import perspective_camera
-from animation_server.scene import render_scene, scene_background, scene_camera, set_stage
-from animation_server.scene_config import ViewSettings, load_scene_config
+from animation_server.scene.config import ViewSettings, load_scene_config
+from animation_server.scene.scene import render_scene, scene_background, scene_camera, set_stage
 from tests.motion_clips import SHARED
 from tests.puppetry import drawn_character
 

@@ -17,8 +17,8 @@ from animation_server.drawing import Drawing
 from animation_server.errors import InputError
 from animation_server.inference.contract import Detection
 from animation_server.motion.rig_motion import RigMotion
-from animation_server.sheet import Sheet, SheetFigure, animate_sheet, prepare_sheet
-from animation_server.sheet_background import Place, clear_sheet, place_of
+from animation_server.scene.sheet import Sheet, SheetFigure, animate_sheet, prepare_sheet
+from animation_server.scene.sheet_background import Place, clear_sheet, place_of
 from tests.fakes import FigureClient
 from tests.figures import PAPER, draw_figure
 from tests.puppetry import drawn_character, swaying

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from animation_server.motion.rig_motion import RigMotion
-from animation_server.timeline import share_time
+from animation_server.motion.timeline import share_time
 from tests.puppetry import drawn_character, swaying
 
 

@@ -10,18 +10,18 @@ from numpy.typing import NDArray
 
 from animation_server.animate import AnimationOptions, prepare
 from animation_server.annotate import Annotation
-from animation_server.backdrop import stretch
 from animation_server.character import Character
 from animation_server.clip import ClipFormat, EncodedClip, Progress, clip_colours, encode_clip, reported
 from animation_server.drawing import Drawing
 from animation_server.errors import InputError
 from animation_server.motion.rig_motion import RigMotion
+from animation_server.motion.timeline import share_time
+from animation_server.render.backdrop import stretch
 from animation_server.render.camera import Camera
 from animation_server.render.puppet import Puppet
 from animation_server.render.scene import Actor, draw_frames, make_actor
-from animation_server.sheet_background import Place, clear_sheet, place_of
+from animation_server.scene.sheet_background import Place, clear_sheet, place_of
 from animation_server.stages import stage, staged
-from animation_server.timeline import share_time
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from animation_server.backdrop import plain, read_picture, stretch
 from animation_server.character import read_character
 from animation_server.clip import (
     ClipFormat,
@@ -21,6 +20,8 @@ from animation_server.clip import (
 from animation_server.encode.timing import Timing
 from animation_server.motion.library import load_motion
 from animation_server.motion.rig_motion import RigMotion
+from animation_server.motion.timeline import share_time
+from animation_server.render.backdrop import plain, read_picture, stretch
 from animation_server.render.camera import Camera, perspective_camera
 from animation_server.render.overlay import (
     BONE_COLOUR,
@@ -33,8 +34,7 @@ from animation_server.render.overlay import (
 from animation_server.render.puppet import Puppet, make_puppet
 from animation_server.render.scene import draw_frames, frame_all, make_actor
 from animation_server.rendering import set_in_motion
-from animation_server.scene_config import SceneCharacter, SceneConfig, ViewSettings
-from animation_server.timeline import share_time
+from animation_server.scene.config import SceneCharacter, SceneConfig, ViewSettings
 
 _MOST_FPS = 50.0
 """A scene shows all frames of its clips, or as many as a GIF can."""
