@@ -1,9 +1,10 @@
-"""How much is let in: a bounded number of requests, each with a deadline, equal ones only once."""
+"""How much is let in: a bounded number of requests, in turn, each with a deadline, equal ones only once."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
@@ -13,7 +14,7 @@ from animation_server.errors import CancelledError, DeadlineError, OverloadedErr
 T = TypeVar("T")
 
 _NOTICE_CANCEL_S = 0.25
-"""How soon one who waits for another's work notices that nobody waits for him."""
+"""How soon one who waits for another's work, or for a turn, notices that nobody waits for him."""
 
 
 class Deadline:
@@ -72,12 +73,28 @@ class _SharedDeadline(Deadline):
         return self._first.cancelled and not any(other.remaining_s() for other in self._others)
 
 
-class Admission:
-    """Counts what is being worked on or waits for it, and turns away what goes beyond."""
+def _ignore(_: int) -> None:
+    """Take no note."""
 
-    def __init__(self, limit: int) -> None:
+
+class Admission:
+    """Lets so many work at a time, in the order in which they came; some may wait; turns away the rest.
+
+    Whoever works goes through to the end before the next one begins: what work in the making holds in memory
+    is then bounded by the number of workers, and not by that of those who wait.
+    """
+
+    def __init__(self, limit: int, at_once: int, note: Callable[[int], None] = _ignore) -> None:
+        """Set the limits.
+
+        limit : those who work and those who wait. at_once : those who work. note : told of every place that
+        is taken (1) or left (-1).
+        """
         self.limit = limit
+        self._note = note
+        self._idle = at_once
         self._taken = 0
+        self._waiting: deque[threading.Event] = deque()
         self._lock = threading.Lock()
 
     def check(self) -> None:
@@ -88,16 +105,53 @@ class Admission:
             )
 
     @contextmanager
-    def slot(self) -> Iterator[None]:
-        """Hold one place; raise OverloadedError at once when there is none."""
+    def slot(self, deadline: Deadline) -> Iterator[None]:
+        """Hold one place, and wait for one's turn.
+
+        Raises OverloadedError at once when there is no place; DeadlineError or CancelledError where the
+        deadline comes before the turn.
+        """
         with self._lock:
             self.check()
             self._taken += 1
+        self._note(1)
         try:
-            yield
+            self._await_turn(deadline)
+            try:
+                yield
+            finally:
+                self._pass_on()
         finally:
             with self._lock:
                 self._taken -= 1
+            self._note(-1)
+
+    def _await_turn(self, deadline: Deadline) -> None:
+        turn = threading.Event()
+        with self._lock:
+            if self._idle:
+                self._idle -= 1
+                return
+            self._waiting.append(turn)
+        try:
+            while not turn.wait(min(_NOTICE_CANCEL_S, deadline.remaining_s())):
+                deadline.check()
+        except BaseException:
+            with self._lock:
+                came = turn not in self._waiting
+                if not came:
+                    self._waiting.remove(turn)
+            if came:
+                self._pass_on()
+            raise
+
+    def _pass_on(self) -> None:
+        """Let the one begin who has waited longest."""
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._idle += 1
 
 
 class SingleFlight(Generic[T]):

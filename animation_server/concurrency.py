@@ -30,6 +30,11 @@ class Executor(Protocol):
     What runs there sees the caller's context variables, the request's id among them.
     """
 
+    @property
+    def threads(self) -> int:
+        """How many there are."""
+        ...
+
     def run(self, function: Callable[[], T]) -> T:
         """Run on one of the threads and wait for the result."""
         ...
@@ -109,6 +114,7 @@ class ThreadExecutor:
     """
 
     def __init__(self, threads: int) -> None:
+        self.threads = threads
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="render")
         self._io_pool = ThreadPoolExecutor(IO_THREADS, thread_name_prefix="io")
 
@@ -150,6 +156,7 @@ class GeventExecutor:
     """
 
     def __init__(self, threads: int) -> None:
+        self.threads = threads
         self._hub = gevent.get_hub()
         self._pool = ThreadPool(threads, hub=self._hub)
         self._native_ident = monkey.get_original("_thread", "get_ident")

@@ -84,7 +84,7 @@ class Production:
         self._renderer = renderer
         self._executor = executor
         self._observer = observer
-        self._admission = Admission(max_queue)
+        self._admission = Admission(max_queue, executor.threads, observer.queued)
         self._flights: SingleFlight[dict[str, float]] = SingleFlight()
 
     def deliver(self, order: Order, deadline: Deadline, progress: OnProgress = ignore_progress) -> Delivery:
@@ -118,23 +118,20 @@ class Production:
             with observed(times.add):
                 return make(Steps(deadline, lambda name, share: ledger.note("", name, share)))
 
-        with self._admitted():
+        with self._admitted(deadline):
             made = self._executor.run(run)
         return made, times.seconds
 
     @contextmanager
-    def _admitted(self) -> Iterator[None]:
-        """Hold one of the places for work; raises OverloadedError where there is none."""
-        with self._admission.slot():
-            self._observer.queued(1)
+    def _admitted(self, deadline: Deadline) -> Iterator[None]:
+        """Hold one of the places for work, from its turn on; see Admission.slot."""
+        with self._admission.slot(deadline):
             try:
                 yield
             except MemoryError as exc:
                 raise OutOfMemoryError(
                     "The work did not fit into memory. Ask for a smaller size or fewer frames, or try later."
                 ) from exc
-            finally:
-                self._observer.queued(-1)
 
     def _make_or_share(
         self, order: Order, missing: Sequence[str], deadline: Deadline, progress: OnProgress
@@ -177,7 +174,7 @@ class Production:
                     self._store.put(order.keys[motion], clip.data, clip.content_type, deadline.remaining_s())
             ledger.note(motion, "store", 1.0)
 
-        with self._admitted():
+        with self._admitted(deadline):
             prepared = self._executor.run(prepare)
             self._executor.map(render, missing)
         return times.seconds

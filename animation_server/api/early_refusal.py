@@ -23,7 +23,7 @@ UPLOADS = frozenset(
 )
 """The calls that bring an image."""
 
-LOOK_INTERVAL_S = 1.0
+LOOK_INTERVAL_S = 5.0
 """How often an upload is read although there is no place. What it asks for may be stored, or in the making
 for a client that has lost its connection and asks again; neither takes a place.
 """

@@ -9,6 +9,7 @@ import pytest
 
 from animation_server.admission import Admission, Deadline, SingleFlight
 from animation_server.errors import CancelledError, DeadlineError, InputError, OverloadedError
+from tests.parts.process import eventually
 
 
 def test_deadline_passes() -> None:
@@ -22,12 +23,66 @@ def test_deadline_passes() -> None:
 
 def test_admission_turns_away_what_goes_beyond() -> None:
     """As many as the limit get in; a place is free again when its holder leaves, whichever way."""
-    admission = Admission(2)
-    with admission.slot(), admission.slot(), pytest.raises(OverloadedError), admission.slot():
+    places: list[int] = []
+    admission = Admission(2, 2, places.append)
+    soon = Deadline.after(10)
+    with admission.slot(soon), admission.slot(soon), pytest.raises(OverloadedError), admission.slot(soon):
         pass
-    with pytest.raises(KeyError), admission.slot():
+    assert places == [1, 1, -1, -1]
+    with pytest.raises(KeyError), admission.slot(soon):
         raise KeyError
-    with admission.slot(), admission.slot():
+    with admission.slot(soon), admission.slot(soon), pytest.raises(OverloadedError):
+        admission.check()
+    admission.check()
+    assert sum(places) == 0
+
+
+def test_admission_is_in_turn() -> None:
+    """One works, the others wait and follow in the order in which they came."""
+    admission = Admission(5, 1)
+    order: list[int] = []
+    working: list[int] = []
+
+    def work(number: int) -> None:
+        with admission.slot(Deadline.after(10)):
+            working.append(number)
+            assert working == [number]
+            order.append(number)
+            working.remove(number)
+
+    with ThreadPoolExecutor(4) as pool:
+        with admission.slot(Deadline.after(10)):
+            calls = []
+            for number in range(4):
+                calls.append(pool.submit(work, number))
+                assert eventually(lambda count=number + 1: len(admission._waiting) == count, 10)
+            assert order == []
+        for call in calls:
+            call.result()
+    assert order == [0, 1, 2, 3]
+
+
+def test_whoever_leaves_the_queue_keeps_nobody_waiting() -> None:
+    """One who waits is out of time, another has left: both are told, and the next one has the turn."""
+    admission = Admission(5, 1)
+    leaving = Deadline.after(10)
+
+    def work(deadline: Deadline) -> str:
+        with admission.slot(deadline):
+            return "done"
+
+    with ThreadPoolExecutor(3) as pool:
+        with admission.slot(Deadline.after(10)):
+            late = pool.submit(work, Deadline.after(0.1))
+            left = pool.submit(work, leaving)
+            patient = pool.submit(work, Deadline.after(10))
+            with pytest.raises(DeadlineError):
+                late.result(10)
+            leaving.cancel()
+            with pytest.raises(CancelledError):
+                left.result(10)
+        assert patient.result(10) == "done"
+    with admission.slot(Deadline.after(10)):
         pass
 
 
