@@ -52,8 +52,10 @@ KEPT = frozenset({
 REMOVED_ANYWHERE = ("**/tests", "**/*.a", "**/*.h", "**/*.hpp", "**/*.pxd", "**/*.pyi", "**/*.pyx")
 
 STUBBED = {
-    # video, AVIF, and large matrices
-    "opencv_python_headless.libs": ["libav*", "libswscale*", "libopenblas*"],
+    # video, what AVIF decodes with, and large matrices
+    "opencv_python_headless.libs": [
+        "libaom*", "libavcodec*", "libavformat*", "libavutil*", "libopenblas*", "libswscale*",
+    ],
     # codecs other than H.264, sound, screens and the network
     "av.libs": [
         "libSvtAv1Enc*", "libasound*", "libdav1d*", "libgnutls*", "libmp3lame*", "libopencore*", "libopus*",
