@@ -8,6 +8,8 @@ greenlets, because patched sockets belong to the thread of their hub. Without ge
 from __future__ import annotations
 
 import os
+import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
@@ -19,6 +21,9 @@ from gevent.threadpool import ThreadPool
 
 T = TypeVar("T")
 Item = TypeVar("Item")
+
+RENDER_NICENESS = 5
+"""How much the threads that render give way to the one that answers clients, within one container."""
 
 IO_THREADS = 16
 """Network calls at a time that may be given up; as many as the clients keep connections."""
@@ -161,6 +166,7 @@ class GeventExecutor:
         self._pool = ThreadPool(threads, hub=self._hub)
         self._native_ident = monkey.get_original("_thread", "get_ident")
         self._hub_ident = self._native_ident()
+        self._nice_threads: set[int] = set()
 
     def run(self, function: Callable[[], T]) -> T:
         """See Executor."""
@@ -169,7 +175,7 @@ class GeventExecutor:
     def map(self, function: Callable[[Item], T], items: Sequence[Item]) -> list[T]:
         """See Executor."""
         # Outcomes, not exceptions, cross the threads: gevent prints every exception that leaves one.
-        running = [self._pool.spawn(copy_context().run, _Outcome, function, item) for item in items]
+        running = [self._pool.spawn(copy_context().run, self._call, function, item) for item in items]
         outcomes = [cast("_Outcome[T]", result.get()) for result in running]
         return [outcome.get() for outcome in outcomes]
 
@@ -202,6 +208,14 @@ class GeventExecutor:
         """See Executor."""
         self._pool.join()
         self._pool.kill()
+
+    def _call(self, function: Callable[[Item], T], item: Item) -> _Outcome[T]:
+        """Call in the thread that this is, which gives way to the loop's from its first call on."""
+        thread = threading.get_native_id()
+        if thread not in self._nice_threads and sys.platform == "linux":  # elsewhere it is the whole process
+            self._nice_threads.add(thread)
+            os.setpriority(os.PRIO_PROCESS, thread, RENDER_NICENESS)
+        return _Outcome(function, item)
 
     def _on_loop(self, function: Callable[[], T]) -> T:
         """Run on a greenlet of the loop's thread, and wait for it in this native one."""

@@ -14,6 +14,7 @@ from gevent import monkey  # isort: skip
 monkey.patch_all()
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,11 @@ from animation_server.metrics_directory import forget, share_numbers
 from animation_server.settings import Settings
 
 _settings = Settings.from_environ()
+SWITCH_INTERVAL_S = 0.0005
+"""How long a thread that runs Python code may keep the others from it. With Python's own 5 ms, a request that
+is answered in 0.3 ms waits that long behind those that render, each time it comes back from the network.
+"""
+
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (only asked whether it is there)
 
 bind = f"{_settings.host}:{_settings.port}"
@@ -46,6 +52,7 @@ _numbers = share_numbers()
 
 def post_worker_init(worker: Any) -> None:
     """Warm up beside the first requests; /readyz says when it is done."""
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     from animation_server.api.parts import parts_of
 
     parts = parts_of(worker.app.callable)
