@@ -120,6 +120,16 @@ def test_drawings_become_clips_of_every_kind_without_compiling() -> None:
         assert kernels["/tmp/kernels"] == kernels["/opt/kernels"]
 
 
+def test_characters_are_written_and_read() -> None:
+    """A character written is drawn again: of OpenCV's codecs nothing that is used was taken out."""
+    mounts = [f"--volume={SAMPLE.parent}:/drawings:ro", "--entrypoint=sh", "--rm", "--network=none"]
+    commands = (
+        f"animation-server annotate /drawings/{SAMPLE.name} -o /tmp/character && "
+        "animation-server render /tmp/character --motion wave -o /tmp/wave.webp && head -c 4 /tmp/wave.webp"
+    )
+    assert podman("run", *CONFINED, *mounts, SERVER_IMAGE, "-c", commands) == "RIFF"
+
+
 def test_the_server_ends_in_good_order_on_sigterm() -> None:
     """Process 1 is gunicorn: it gets the signal, and leaves with status 0."""
     with running_server() as (container, _):
