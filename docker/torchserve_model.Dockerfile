@@ -32,14 +32,17 @@ ENV PIP_NO_CACHE_DIR=1 PIP_NO_COMPILE=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT
 RUN python3.11 -m venv --without-pip /opt/venv
 COPY requirements/model.txt /tmp/requirements.txt
 
-# PyPI's own torch is the one for GPUs; the one for CPUs, a tenth of its size, has another index.
+# The usual index has torch for GPUs; where pip does not find the one for CPUs, a tenth of its size, name its index:
+# --build-arg TORCH_CPU_INDEX=...
 FROM pip AS dependencies
 ARG VARIANT
-ARG TORCH_CPU_INDEX=https://download.pytorch.org/whl/cpu
+ARG TORCH_CPU_INDEX=
 RUN case "${VARIANT}" in \
       cpu) grep '^torch==' /tmp/requirements.txt > /tmp/torch.txt \
         && python3.11 -m pip --python /opt/venv/bin/python --retries 1 install \
-             --no-deps --extra-index-url "${TORCH_CPU_INDEX}" -r /tmp/torch.txt \
+             --no-deps ${TORCH_CPU_INDEX:+--extra-index-url} ${TORCH_CPU_INDEX:+"${TORCH_CPU_INDEX}"} -r /tmp/torch.txt \
+        && { grep -q '^cuda.*None' /opt/venv/lib/python3.11/site-packages/torch/version.py \
+             || { echo "TORCH_CPU_INDEX: expected the index of torch for CPUs; pip found torch for GPUs" >&2; exit 2; }; } \
         && python3.11 -m pip --python /opt/venv/bin/python install --no-deps -r /tmp/requirements.txt ;; \
       gpu) python3.11 -m pip --python /opt/venv/bin/python install -r /tmp/requirements.txt ;; \
       *) echo "VARIANT: expected cpu or gpu, came ${VARIANT}" >&2; exit 2 ;; \
