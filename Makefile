@@ -62,6 +62,10 @@ bench-finding: $(VENV)/.dev ## measure finds and false finds on synthetic sheets
 bench-request: $(VENV)/.dev archives ## time one warm request through the real processes
 	$(BIN)/python -m benchmarks.request
 
+bench-load: $(VENV)/.dev archives ## some seven minutes of load on the real processes; see docs/scaling.md
+	$(BIN)/python -m benchmarks.load --json benchmarks/load.json
+	$(BIN)/python -m benchmarks.capacity compare
+
 bench-render: $(VENV)/.dev ## time the renderer stage by stage
 	$(BIN)/python -m benchmarks.render
 
@@ -75,7 +79,7 @@ audit: $(VENV)/.dev ## look for known vulnerabilities in the pinned dependencies
 	  echo "$$locked"; \
 	  $(BIN)/pip-audit --strict --progress-spinner off --no-deps --disable-pip --requirement "$$locked" || { \
 	    echo "audit: $$locked: vulnerable, or not audited: 'not found on PyPI' and connection errors mean that" \
-	      "the advisories of https://pypi.org cannot be reached from here" >&2; exit 1; }; \
+	      "the advisories cannot be reached from here" >&2; exit 1; }; \
 	done
 
 archives: $(VENV)/.dev var/models/.built ## pack the models for TorchServe into var/models
