@@ -86,7 +86,9 @@ class ArapSolver:
             (lower.indptr, lower.indices, lower.data),
             (upper.indptr, upper.indices, upper.data),
             np.argsort(step_two.perm_r),
-            np.asarray(step_two.perm_c),
+            # Copied: a view would keep the factors alive, and SuperLU frees its memory only where the thread
+            # that lets go of it is the one that made it.
+            np.array(step_two.perm_c),
         )
 
     def solve(self, handles: ArrayLike) -> NDArray[np.float64]:

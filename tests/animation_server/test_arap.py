@@ -115,3 +115,15 @@ def test_wrong_shapes_are_told() -> None:
         ArapSolver(vertices, [[0, 1, 99]], HANDLES)
     with pytest.raises(ValueError, match=r"\(4, 2\), got \(3, 2\)"):
         ArapSolver(vertices, triangles, HANDLES).solve(HANDLES[:3])
+
+
+def test_factors_are_gone_once_the_solver_is_made() -> None:
+    """None outlives it to be freed by another thread, where SuperLU would not give its memory back."""
+    vertices, triangles = grid()
+    plan = ArapSolver(vertices, triangles, HANDLES)._plan
+    arrays = [array for part in plan for array in (part if isinstance(part, tuple) else (part,))]
+    while arrays:
+        base = arrays.pop().base
+        assert base is None or isinstance(base, np.ndarray)
+        if base is not None:
+            arrays.append(base)
