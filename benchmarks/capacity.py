@@ -223,7 +223,7 @@ def _cost(options: argparse.Namespace, _: dict[str, Phase], measured: Measured) 
     without_models = (measured.work_s - measured.models_s) * measured.slowdown + options.gpu_seconds
     # A GPU of which each drawing takes gpu_seconds keeps so many cores that render busy.
     fed = without_models / options.gpu_seconds
-    print("| | cores beside one GPU | dollars | a drawing |")
+    print("| | cores beside one GPU | dollars | for a thousand drawings |")
     print("|---" * 4 + "|")
     rows = [("no GPU", "", dollars_a_drawing(on_cores, options.threads, prices, options.utilisation))]
     for cores in (4, 8, 16, 32):
@@ -232,7 +232,7 @@ def _cost(options: argparse.Namespace, _: dict[str, Phase], measured: Measured) 
     apart = dollars_a_drawing(without_models, round(fed), prices, options.utilisation, 1.0)
     rows.append(("GPU pods apart from those that render", f"{fed:.0f}", apart))
     for name, cores_text, each in rows:
-        print(f"| {name} | {cores_text} | {each * drawings:.0f} | {each * 1000:.3f} per thousand |")
+        print(f"| {name} | {cores_text} | {each * drawings:.0f} | {each * 1000:.3f} |")
 
 
 def _phase(record: dict[str, Any]) -> Phase:
