@@ -74,7 +74,8 @@ def _played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
             playing(pod_for_podman(manifests, deployment), home) as pod,
         ):
             if not eventually(lambda: ready(pod)):
-                pytest.fail(f"not ready\n{pod.server.log()}\n{pod.torchserve.log()}")
+                answer = requests.get(f"{pod.url}/readyz", timeout=10).text
+                pytest.fail(f"not ready: {answer}\n{pod.server.log()}\n{pod.torchserve.log()}")
             yield Played(pod, deployment, s3)
 
 
