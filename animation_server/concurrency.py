@@ -22,6 +22,7 @@ from gevent.threadpool import ThreadPool
 T = TypeVar("T")
 Item = TypeVar("Item")
 
+MOST_NICENESS = 19
 RENDER_NICENESS = 5
 """How much the threads that render give way to the one that answers clients, within one container."""
 
@@ -214,7 +215,9 @@ class GeventExecutor:
         thread = threading.get_native_id()
         if thread not in self._nice_threads and sys.platform == "linux":  # elsewhere it is the whole process
             self._nice_threads.add(thread)
-            os.setpriority(os.PRIO_PROCESS, thread, RENDER_NICENESS)
+            # relative: a process that gives way itself may not take anything back
+            niceness = os.getpriority(os.PRIO_PROCESS, thread) + RENDER_NICENESS
+            os.setpriority(os.PRIO_PROCESS, thread, min(niceness, MOST_NICENESS))
         return _Outcome(function, item)
 
     def _on_loop(self, function: Callable[[], T]) -> T:

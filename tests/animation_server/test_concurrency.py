@@ -169,3 +169,26 @@ def test_gevent_executor() -> None:
         [sys.executable, "-c", GEVENT_PROGRAM], capture_output=True, text=True, timeout=60, check=False
     )
     assert (result.stdout, result.stderr, result.returncode) == ("done\n", "", 0)
+
+
+NICE_PROGRAM = """
+from gevent import monkey
+monkey.patch_all()
+import os, threading
+from animation_server.concurrency import make_executor
+os.nice(8)
+executor = make_executor(1)
+niceness = lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+print(niceness(), executor.run(niceness), executor.run(niceness))
+executor.close()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere niceness is the whole process's")
+def test_renders_give_way_to_the_loop_however_nice_the_process_is() -> None:
+    """A service that was started with `nice` asks for no more than it has, which it would be refused."""
+    result = subprocess.run(
+        [sys.executable, "-c", NICE_PROGRAM], capture_output=True, text=True, timeout=60, check=False
+    )
+    loop, first, second = map(int, result.stdout.split())
+    assert loop < first == second, result.stderr
