@@ -42,11 +42,13 @@ class Site:
     torchserve: FakeTorchServe
     settings: dict[str, str]
 
-    def post(self, number: int, headers: dict[str, str] | None = None, **more: Any) -> requests.Response:
+    def post(
+        self, number: int, headers: dict[str, str] | None = None, size: int = 120, **more: Any
+    ) -> requests.Response:
         """Ask for two motions of a drawing that no other number stands for."""
         rgb = draw_figure().rgb
         rgb[number // 250, 299] = (250 - number % 250, 250, 250)
-        fields = {"motions": "dab,jumping", "size": "120"}
+        fields = {"motions": "dab,jumping", "size": str(size)}
         return requests.post(
             f"{self.server.url}/v1/animations",
             files={"image": png(rgb)},
@@ -141,7 +143,7 @@ class TestOneWorker:
 
     def test_follows_a_job_to_its_animations(self, site: Site, hands: Worker) -> None:
         """Events come while the job runs, its progress only grows, the last event holds links that answer."""
-        with site.post(1, {"Accept": "text/event-stream"}, stream=True) as answer:
+        with site.post(1, {"Accept": "text/event-stream"}, size=1000, stream=True) as answer:
             assert answer.headers["Content-Type"].startswith("text/event-stream")
             came = list(events(answer))
         states = [name for name, _ in came]
@@ -149,7 +151,7 @@ class TestOneWorker:
         assert states[-1] == "done", came[-1]
         progress = [job["progress"] for _, job in came]
         assert progress == sorted(progress)
-        assert any(0 < share < 1 for share in progress)
+        assert any(0 < share < 1 for share in progress), came
         assert answer.headers["Location"] == f"/v1/jobs/{came[0][1]['id']}"
         links = came[-1][1]["result"]["animations"]
         assert set(links) == {"dab", "jumping"}

@@ -110,7 +110,8 @@ def test_any_process_tells_the_numbers_of_all(server: Server, torchserve: FakeTo
 
 def test_a_request_is_found_by_its_id(server: Server, torchserve: FakeTorchServe) -> None:
     """One id, on the log line of the request and of what went wrong beneath, and told to TorchServe."""
-    torchserve.behaviours = ["500"]
+    # enough for a process that warms up meanwhile, too
+    torchserve.behaviours = ["500"] * 5
     answer = requests.post(
         f"{server.url}/v1/animations",
         files={"image": DRAWING},
@@ -118,6 +119,7 @@ def test_a_request_is_found_by_its_id(server: Server, torchserve: FakeTorchServe
         headers={"X-Request-ID": "find-me"},
         timeout=60,
     )
+    torchserve.behaviours = []
     assert answer.status_code == 503
     assert "find-me" in torchserve.request_ids
     lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import pytest
@@ -149,10 +150,19 @@ def test_overloaded(stand: Stand, server: Server) -> None:
     )
     url = f"{stand.models.url}/predictions/drawn_humanoid_detector"
     picture = SAMPLE.read_bytes()
-    others = BATCH + TORCHSERVE_QUEUE + 2
-    with ThreadPoolExecutor(others) as pool, stopped(stand.models.worker_pids()):
-        asked = [pool.submit(requests.post, url, files={"data": picture}, timeout=60) for _ in range(others)]
-        assert eventually(lambda: any(other.done() for other in asked), 20)
+    first, second = TORCHSERVE_QUEUE + 2, BATCH + 4
+    with ThreadPoolExecutor(first + second) as pool, stopped(stand.models.worker_pids()):
+
+        def ask(count: int) -> list[Future[requests.Response]]:
+            return [
+                pool.submit(requests.post, url, files={"data": picture}, timeout=60) for _ in range(count)
+            ]
+
+        ask(first)
+        # the stopped worker still takes one batch out of the queue, and then no more
+        time.sleep(1)
+        late = ask(second)
+        assert eventually(lambda: any(other.done() for other in late), 20)
         assert_try_again(post(server, variant), 503, "inference_unavailable")
         assert failures(server, "inference_unavailable") > failed
     assert stand.keys() == before
