@@ -145,17 +145,15 @@ class PoseEstimator:
             return []
         size, count = self._backend.size, len(crops)
         boxes = [[_letterbox(crop, size, fill) for crop in crops] for fill in self._fills or (1.0,)]
-        squares = np.stack([
-            box.apply(crop) for row in boxes for box, crop in zip(row, crops, strict=True)
-        ])  # fmt: skip
+        squares = np.stack([box.apply(crop) for row in boxes for box, crop in zip(row, crops, strict=True)])
         keypoints, masks = self._backend.run(squares)
         if self._fills:
             mirrored, mirrored_masks = self._backend.run(np.ascontiguousarray(squares[:, :, ::-1]))
             back = mirrored[:, list(_FLIPPED)] * (-1.0, 1.0, 1.0) + (size, 0.0, 0.0)
             keypoints = np.stack((keypoints, back), axis=1)  # (V * B, 2, 13, 3)
-            masks = (masks + mirrored_masks[:, :, ::-1]) / 2.0
+            # The larger the figure, the finer its mask: only the first size is good enough.
+            masks = (masks[:count] + mirrored_masks[:count, :, ::-1]) / 2.0
         keypoints = keypoints.reshape(len(boxes), count, -1, *keypoints.shape[-2:])
-        # The larger the figure, the finer its mask: only the first size is good enough.
         return [
             self._to_crop([row[index] for row in boxes], keypoints[:, index], masks[index])
             for index in range(count)

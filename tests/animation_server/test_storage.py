@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import boto3
 import pytest
 import requests
 from hypothesis import given
@@ -46,15 +45,7 @@ def endpoint() -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
-    client = boto3.client(
-        "s3",
-        endpoint_url=url,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
-    client.create_bucket(Bucket=BUCKET)
-    client.close()
+    S3Server(url, access_key="test", secret_key="test").make_bucket(BUCKET)
     yield url
     server.stop()
 
@@ -70,15 +61,7 @@ def s3(endpoint: str) -> Iterator[S3Store]:
 def swift(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """A real S3 server, with our bucket in it."""
     with swift_server(tmp_path_factory.mktemp("swift")) as server:
-        client = boto3.client(
-            "s3",
-            endpoint_url=server.endpoint,
-            region_name=server.region,
-            aws_access_key_id=server.access_key,
-            aws_secret_access_key=server.secret_key,
-        )
-        client.create_bucket(Bucket=BUCKET)
-        client.close()
+        server.make_bucket(BUCKET)
         yield server
 
 

@@ -13,7 +13,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
 import pytest
 import requests
 import yaml
@@ -65,7 +64,7 @@ def _played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     home = tmp_path_factory.mktemp("pod")
     with network() as here, swift_server(home / "s3", bind="0.0.0.0") as local:
         s3 = dataclasses.replace(local, endpoint=local.endpoint.replace("127.0.0.1", here))
-        make_bucket(local)
+        local.make_bucket(BUCKET)
         manifests = render(write_overlay(home / "overlay", s3))
         deployment = Workload(named(manifests, "Deployment", "animation-server"))
         credentials = {"AWS_ACCESS_KEY_ID": s3.access_key, "AWS_SECRET_ACCESS_KEY": s3.secret_key}
@@ -99,18 +98,6 @@ def write_overlay(folder: Path, s3: S3Server) -> Path:
     }
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
     return folder
-
-
-def make_bucket(s3: S3Server) -> None:
-    client = boto3.client(
-        "s3",
-        endpoint_url=s3.endpoint,
-        region_name=s3.region,
-        aws_access_key_id=s3.access_key,
-        aws_secret_access_key=s3.secret_key,
-    )
-    client.create_bucket(Bucket=BUCKET)
-    client.close()
 
 
 def eventually(outcome: Callable[[], bool], within_s: float = START_S) -> bool:

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import boto3
 import requests
 
 from tests.parts.process import PartFailed
@@ -42,15 +41,7 @@ class Pod:
 def running_pod(home: Path, settings: Mapping[str, str] | None = None) -> Iterator[Pod]:
     """Run the pod for the length of the block; `home` takes logs and objects."""
     with swift_server(home / "s3") as s3, torchserve(MODEL_STORE, home / "torchserve") as models:
-        client = boto3.client(
-            "s3",
-            endpoint_url=s3.endpoint,
-            region_name=s3.region,
-            aws_access_key_id=s3.access_key,
-            aws_secret_access_key=s3.secret_key,
-        )
-        client.create_bucket(Bucket=BUCKET)
-        client.close()
+        s3.make_bucket(BUCKET)
         environ = {
             "ANIMATION_INFERENCE": "torchserve",
             "ANIMATION_TORCHSERVE_URL": models.url,

@@ -10,8 +10,6 @@ import sys
 import threading
 from pathlib import Path
 
-import boto3
-
 from tests.parts.swift import swift_server
 
 
@@ -21,15 +19,7 @@ def main(home: str, bucket: str, port: str = "9000") -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: ended.set())
     with swift_server(Path(home), bind="0.0.0.0", port=int(port)) as server:
-        client = boto3.client(
-            "s3",
-            endpoint_url=server.endpoint,
-            region_name=server.region,
-            aws_access_key_id=server.access_key,
-            aws_secret_access_key=server.secret_key,
-        )
-        client.create_bucket(Bucket=bucket)
-        client.close()
+        server.make_bucket(bucket)
         sys.stdout.write(f"S3 on port {port}, bucket {bucket}\n")
         ended.wait()
     return 0

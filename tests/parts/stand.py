@@ -65,7 +65,7 @@ def running_stand(home: Path) -> Iterator[Stand]:
             **s3_settings(s3, s3_proxy.url),
             **SMALL_ANIMATIONS,
         }
-        bucket = _make_bucket(s3)
+        bucket = boto3.resource("s3", **s3.access()).create_bucket(Bucket=BUCKET)
         servers = {
             protocol: stack.enter_context(
                 animation_server(home / protocol, {"ANIMATION_INFERENCE": inference, **common})
@@ -138,14 +138,3 @@ def metric(server: Server, name: str, **labels: str) -> float:
         for sample in family.samples
         if sample.name == f"animation_{name}" and labels.items() <= sample.labels.items()
     )
-
-
-def _make_bucket(s3: S3Server) -> Any:
-    resource = boto3.resource(
-        "s3",
-        endpoint_url=s3.endpoint,
-        region_name=s3.region,
-        aws_access_key_id=s3.access_key,
-        aws_secret_access_key=s3.secret_key,
-    )
-    return resource.create_bucket(Bucket=BUCKET)

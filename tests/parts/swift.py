@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import run
+
+import boto3
 
 from tests.parts.process import answers, free_ports, listens, running, wait_until
 
@@ -74,6 +76,19 @@ class S3Server:
     region: str = "us-east-1"
     access_key: str = "test:tester"
     secret_key: str = "testing"
+
+    def access(self) -> dict[str, str]:
+        """What boto3's clients and resources need to get in."""
+        return {
+            "endpoint_url": self.endpoint,
+            "region_name": self.region,
+            "aws_access_key_id": self.access_key,
+            "aws_secret_access_key": self.secret_key,
+        }
+
+    def make_bucket(self, name: str) -> None:
+        with closing(boto3.client("s3", **self.access())) as client:
+            client.create_bucket(Bucket=name)
 
 
 @contextmanager

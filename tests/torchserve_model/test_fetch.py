@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import boto3
@@ -19,16 +20,9 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 @pytest.fixture(scope="module", name="server")
 def _server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     with swift_server(tmp_path_factory.mktemp("s3")) as server:
-        client = boto3.client(
-            "s3",
-            endpoint_url=server.endpoint,
-            region_name=server.region,
-            aws_access_key_id=server.access_key,
-            aws_secret_access_key=server.secret_key,
-        )
-        client.create_bucket(Bucket="models")
-        client.put_object(Bucket="models", Key="v2/pose.mar", Body=CONTENT)
-        client.close()
+        server.make_bucket("models")
+        with closing(boto3.client("s3", **server.access())) as client:
+            client.put_object(Bucket="models", Key="v2/pose.mar", Body=CONTENT)
         yield server
 
 
