@@ -12,6 +12,7 @@ import json
 import os
 import shlex
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -48,7 +49,14 @@ def try_podman(
     """Run podman, whatever comes of it."""
     command = [ENGINE, *FLAGS, *arguments]
     return subprocess.run(
-        command, input=stdin, capture_output=True, text=True, timeout=timeout_s, check=False
+        command,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
+        # where a container meets its memory limit, its monitor leaves a file called `oom` in this folder
+        cwd=tempfile.gettempdir(),
     )
 
 
