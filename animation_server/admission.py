@@ -7,11 +7,17 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Generic, TypeVar
 
 from animation_server.errors import CancelledError, DeadlineError, OverloadedError
 
 T = TypeVar("T")
+
+CLAIM_S = 0.5
+"""How long a place is kept for a request that is still being read. Longer, and a few clients that send slowly
+would keep everybody out.
+"""
 
 _NOTICE_CANCEL_S = 0.25
 """How soon one who waits for another's work, or for a turn, notices that nobody waits for him."""
@@ -77,6 +83,10 @@ def _ignore(_: int) -> None:
     """Take no note."""
 
 
+_claim: ContextVar[object | None] = ContextVar("claim", default=None)
+"""What the current request holds of an Admission's places before it takes one."""
+
+
 class Admission:
     """Lets so many work at a time, in the order in which they came; some may wait; turns away the rest.
 
@@ -94,15 +104,27 @@ class Admission:
         self._note = note
         self._idle = at_once
         self._taken = 0
+        self._claims: dict[object, float] = {}
         self._waiting: deque[threading.Event] = deque()
         self._lock = threading.Lock()
 
-    def check(self) -> None:
-        """Raise OverloadedError where there is no place now; one that is free may soon be another's."""
-        if self._taken >= self.limit:
-            raise OverloadedError(
-                f"{self.limit} requests are being rendered or waiting for it already. Try again later."
-            )
+    def claim(self) -> None:
+        """Keep a place for the current request until its `slot`, or `unclaim`, for CLAIM_S at most.
+
+        Raises OverloadedError where all places are taken or claimed. Without it one free place is promised to
+        everybody who comes while the first of them is still being read.
+        """
+        claim = object()
+        with self._lock:
+            self._check()
+            self._claims[claim] = time.monotonic() + CLAIM_S
+        _claim.set(claim)
+
+    def unclaim(self) -> None:
+        """Give back what the current request has claimed and not taken, if anything."""
+        with self._lock:
+            self._claims.pop(_claim.get(), None)
+        _claim.set(None)
 
     @contextmanager
     def slot(self, deadline: Deadline) -> Iterator[None]:
@@ -112,7 +134,8 @@ class Admission:
         deadline comes before the turn.
         """
         with self._lock:
-            self.check()
+            self._claims.pop(_claim.get(), None)
+            self._check()
             self._taken += 1
         self._note(1)
         try:
@@ -125,6 +148,14 @@ class Admission:
             with self._lock:
                 self._taken -= 1
             self._note(-1)
+
+    def _check(self) -> None:
+        now = time.monotonic()
+        self._claims = {claim: until for claim, until in self._claims.items() if until > now}
+        if self._taken + len(self._claims) >= self.limit:
+            raise OverloadedError(
+                f"{self.limit} requests are being rendered or waiting for it already. Try again later."
+            )
 
     def _await_turn(self, deadline: Deadline) -> None:
         turn = threading.Event()

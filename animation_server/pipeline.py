@@ -246,9 +246,13 @@ class AnimationService:
                 status=422,
             )
 
-    def check_room(self) -> None:
-        """Raise OverloadedError where work that came now would be turned away."""
-        self._production.check_room()
+    def claim_place(self) -> None:
+        """Keep a place for the current request's work; see Admission.claim."""
+        self._production.admission.claim()
+
+    def unclaim_place(self) -> None:
+        """Give back a claim that the current request has made no use of."""
+        self._production.admission.unclaim()
 
     def warm_up(self) -> None:
         """Load the models and compile the kernels; until that is done `warming` is True."""

@@ -84,7 +84,7 @@ class Production:
         self._renderer = renderer
         self._executor = executor
         self._observer = observer
-        self._admission = Admission(max_queue, executor.threads, observer.queued)
+        self.admission = Admission(max_queue, executor.threads, observer.queued)
         self._flights: SingleFlight[dict[str, float]] = SingleFlight()
 
     def deliver(self, order: Order, deadline: Deadline, progress: OnProgress = ignore_progress) -> Delivery:
@@ -101,10 +101,6 @@ class Production:
             stages_s = self._make_or_share(order, missing, deadline, progress)
         self._observer.delivered("stored", len(keys) - len(missing))
         return Delivery({motion: self._store.url(key) for motion, key in order.keys.items()}, stages_s)
-
-    def check_room(self) -> None:
-        """Raise OverloadedError where no place for work is free now."""
-        self._admission.check()
 
     def work(
         self, make: Callable[[Steps], T], deadline: Deadline, progress: OnProgress = ignore_progress
@@ -125,7 +121,7 @@ class Production:
     @contextmanager
     def _admitted(self, deadline: Deadline) -> Iterator[None]:
         """Hold one of the places for work, from its turn on; see Admission.slot."""
-        with self._admission.slot(deadline):
+        with self.admission.slot(deadline):
             try:
                 yield
             except MemoryError as exc:

@@ -41,10 +41,14 @@ def register_early_refusal(app: Flask) -> None:
         if request.endpoint not in UPLOADS or is_for_later():
             return
         try:
-            current_parts().service.check_room()
+            current_parts().service.claim_place()
         except OverloadedError:
             if not glances.take():
                 raise
+
+    @app.teardown_request
+    def give_back(_: BaseException | None) -> None:
+        current_parts().service.unclaim_place()
 
 
 class _Glances:

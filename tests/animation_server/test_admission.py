@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 
 import pytest
 
+from animation_server import admission as admission_module
 from animation_server.admission import Admission, Deadline, SingleFlight
 from animation_server.errors import CancelledError, DeadlineError, InputError, OverloadedError
 from tests.parts.process import eventually
@@ -31,10 +34,51 @@ def test_admission_turns_away_what_goes_beyond() -> None:
     assert places == [1, 1, -1, -1]
     with pytest.raises(KeyError), admission.slot(soon):
         raise KeyError
-    with admission.slot(soon), admission.slot(soon), pytest.raises(OverloadedError):
-        admission.check()
-    admission.check()
     assert sum(places) == 0
+
+
+def in_turn(*calls: Callable[[], object]) -> None:
+    """Make calls, each as a request of its own."""
+    for call in calls:
+        Context().run(call)
+
+
+def test_a_claim_keeps_a_place() -> None:
+    """What one has claimed no other gets; it is had once, by its slot, and may be given back."""
+    admission = Admission(2, 2)
+
+    def take() -> None:
+        with admission.slot(Deadline.after(10)):
+            pass
+
+    def claim_take_and_see() -> None:
+        admission.claim()
+        with admission.slot(Deadline.after(10)):
+            for late in (admission.claim, take):
+                with pytest.raises(OverloadedError):
+                    in_turn(late)
+        in_turn(take)
+
+    first = Context()
+    first.run(admission.claim)
+    in_turn(claim_take_and_see)
+    first.run(take)
+    first.run(admission.claim)
+    first.run(admission.unclaim)
+    first.run(admission.unclaim)
+    in_turn(admission.claim, admission.claim)
+    with pytest.raises(OverloadedError):
+        in_turn(admission.claim)
+
+
+def test_a_claim_is_over_when_nobody_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that is read too slowly loses its place to others, and takes its chance."""
+    monkeypatch.setattr(admission_module, "CLAIM_S", 0.0)
+    admission = Admission(1, 1)
+    slow = Context()
+    slow.run(admission.claim)
+    with admission.slot(Deadline.after(10)), pytest.raises(OverloadedError):
+        slow.run(lambda: admission.slot(Deadline.after(10)).__enter__())
 
 
 def test_admission_is_in_turn() -> None:

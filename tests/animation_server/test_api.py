@@ -21,6 +21,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 from werkzeug.test import TestResponse
 
+from animation_server import admission
 from animation_server.animate import AnimationOptions
 from animation_server.api import early_refusal
 from animation_server.app import create_app, decode_limits
@@ -566,6 +567,35 @@ def test_more_than_the_queue_takes_is_turned_away(start: Start, monkeypatch: pyt
         may_end.set()
         assert first.result().status_code == 200
     assert server.post(motions="zombie").status_code == 200
+
+
+def test_one_place_is_promised_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While an upload is read for which there is a place, others are refused, all but one unread."""
+    monkeypatch.setattr(early_refusal, "LOOK_INTERVAL_S", 3600.0)
+    monkeypatch.setattr(admission, "CLAIM_S", 3600.0)
+    client = start(Settings(max_queue=1)).app.test_client()
+
+    def upload(body: io.BytesIO) -> TestResponse:
+        return client.post("/v1/animations", input_stream=body, content_type="image/png")
+
+    others = [WatchedBody(DRAWING), WatchedBody(DRAWING)]
+    refusals: list[TestResponse] = []
+
+    class Interrupted(WatchedBody):
+        """A body during whose reading other requests come."""
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            if not refusals:
+                refusals.extend(pool.map(upload, others))
+            return super().read(size)
+
+    with ThreadPoolExecutor(1) as pool:
+        first = upload(Interrupted(DRAWING))
+    for refusal in refusals:
+        assert_error(refusal, 503, "busy")
+    assert [body.was_read for body in others] == [True, False]
+    assert first.status_code == 200
+    assert upload(WatchedBody(DRAWING)).status_code == 200
 
 
 def test_work_past_its_deadline_is_not_begun(start: Start) -> None:
