@@ -143,5 +143,5 @@ def _make_transport(
         # Imported here: it costs those who speak HTTP 10 MB and a tenth of a second.
         from animation_server.inference.torchserve_grpc import GrpcTransport
 
-        return GrpcTransport(address.grpc_address, address.connect_timeout_s, run_io)
+        return GrpcTransport(address.grpc_address, address.connect_timeout_s, run_io, observer)
     return HttpTransport(HttpPeer(address.url, address.connect_timeout_s, run_io, observer))

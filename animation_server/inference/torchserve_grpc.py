@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +16,7 @@ from animation_server.concurrency import call_directly, is_patched
 from animation_server.errors import InferenceError, InferenceTimeoutError, InferenceUnavailableError
 from animation_server.inference.answers import refusal
 from animation_server.inference.torchserve_wire_pb2 import PredictionAnswer, PredictionRequest
+from animation_server.observer import Observer, Unwatched
 from animation_server.request_context import REQUEST_ID
 
 SERVICE = "/org.pytorch.serve.grpc.inference.InferenceAPIsService"
@@ -26,21 +27,8 @@ RECONNECT_S = 1.0
 CALLS_AT_ONCE = 64
 """Under gevent each call under way waits in one of the hub's threads, which look host names up too."""
 
-RETRY_ONCE = {
-    "methodConfig": [
-        {
-            "name": [{}],
-            "retryPolicy": {
-                "maxAttempts": 2,
-                "initialBackoff": "0.05s",
-                "maxBackoff": "0.05s",
-                "backoffMultiplier": 1,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ]
-}
-"""Predictions change nothing, so one whose connection was lost is asked again."""
+RETRY_PAUSE_S = 0.05
+"""Between losing a connection and asking again; a new one is being made meanwhile."""
 
 
 class _HandlerError(BaseModel):
@@ -53,6 +41,7 @@ class GrpcTransport:
 
     address : host:port. connect_timeout_s : after which a connection that is being made counts as failed.
     run_io : runs the network call in the hub's thread; see concurrency.Executor.
+    observer : is told of retries.
     """
 
     def __init__(
@@ -60,11 +49,13 @@ class GrpcTransport:
         address: str,
         connect_timeout_s: float,
         run_io: Callable[[Callable[[], Any]], Any] = call_directly,
+        observer: Observer | None = None,
     ) -> None:
         if is_patched():
             _wait_in_greenlets()
         self._address = address
         self._run_io = run_io
+        self._observer = observer or Unwatched()
         self._channel = grpc.insecure_channel(
             address,
             options=[
@@ -73,7 +64,6 @@ class GrpcTransport:
                 ("grpc.min_reconnect_backoff_ms", round(connect_timeout_s * 1000)),
                 ("grpc.initial_reconnect_backoff_ms", round(RECONNECT_S * 200)),
                 ("grpc.max_reconnect_backoff_ms", round(RECONNECT_S * 1000)),
-                ("grpc.service_config", json.dumps(RETRY_ONCE)),
                 # TorchServe stands beside us; a proxy meant for the world must not come between.
                 ("grpc.enable_http_proxy", 0),
             ],
@@ -106,8 +96,21 @@ class GrpcTransport:
         self._run_io(self._channel.close)
 
     def _call(self, method: Callable[..., Any], request: Any, timeout_s: float) -> Any:
+        ends = time.monotonic() + timeout_s
+
+        def call() -> Any:
+            try:
+                return method(request, timeout=timeout_s)
+            except grpc.RpcError as exc:
+                if exc.code() is not grpc.StatusCode.UNAVAILABLE:
+                    raise
+            # Asking again is safe, predictions change nothing.
+            self._observer.retried("torchserve")
+            time.sleep(RETRY_PAUSE_S)
+            return method(request, timeout=max(0.0, ends - time.monotonic()))
+
         try:
-            return self._run_io(lambda: method(request, timeout=timeout_s))
+            return self._run_io(call)
         except grpc.RpcError as exc:
             code, details = exc.code(), str(exc.details())[:200]
             if code is grpc.StatusCode.DEADLINE_EXCEEDED:

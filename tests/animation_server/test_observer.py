@@ -61,11 +61,17 @@ def _request_id() -> Iterator[str]:
     REQUEST_ID.reset(token)
 
 
-def test_torchserve_is_watched(notebook: Notebook) -> None:
+@pytest.mark.parametrize("over", ["http", "grpc"])
+def test_torchserve_is_watched(notebook: Notebook, over: str) -> None:
     """Every question counts, once, with the code of its failure; asking again counts by itself."""
-    with fake_torchserve(FigureClient()) as fake:
-        client = TorchServeClient(TorchServeAddress(fake.url), observer=notebook)
-        fake.behaviours = ["hang up", "ok", "500"]
+    fakes, lost, failed = {
+        "http": (fake_torchserve, "hang up", "500"),
+        "grpc": (fake_torchserve_grpc, "UNAVAILABLE", "INTERNAL"),
+    }[over]
+    with fakes(FigureClient()) as fake:
+        address = TorchServeAddress(fake.url, grpc_address=fake.url if over == "grpc" else "")
+        client = TorchServeClient(address, observer=notebook)
+        fake.behaviours = [lost, "ok", failed]
         client.detect(IMAGE)
         with pytest.raises(InferenceError):
             client.detect(IMAGE)
