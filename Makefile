@@ -62,7 +62,7 @@ bench-finding: $(VENV)/.dev ## measure finds and false finds on synthetic sheets
 bench-request: $(VENV)/.dev archives ## time one warm request through the real processes
 	$(BIN)/python -m benchmarks.request
 
-bench-load: $(VENV)/.dev archives ## some seven minutes of load on the real processes; see docs/scaling.md
+bench-load: $(VENV)/.dev archives ## some eight minutes of load on the real processes; see docs/scaling.md
 	$(BIN)/python -m benchmarks.load --json benchmarks/load.json
 	$(BIN)/python -m benchmarks.capacity compare
 

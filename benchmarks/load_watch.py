@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import psutil
@@ -26,10 +28,11 @@ PREPARING = ("decode", "detect", "pose", "mask", "deform")
 class Work:
     """What the server logged of a request that it rendered.
 
-    motions : how many. prepare_s : until they could be rendered, models_s of it with the models.
+    arrived_s : when its head came, from the beginning of the watch. motions : how many. prepare_s : until they could be rendered, models_s of it with the models.
     render_s : over all motions, storing included. in_all_s : from the request's head to its answer.
     """
 
+    arrived_s: float
     motions: int
     prepare_s: float
     models_s: float
@@ -65,6 +68,7 @@ class Watch:
         self._sampler = threading.Thread(target=self._sample, daemon=True)
 
     def __enter__(self) -> Watch:
+        self._began_s = time.time()
         self._log_begins = self._server.log.stat().st_size
         self._before = self._stage_sums()
         self._sampler.start()
@@ -102,19 +106,22 @@ class Watch:
         with self._server.log.open("rb") as log:
             log.seek(self._log_begins)
             entries = [json.loads(line) for line in log if line.startswith(b"{")]
-        return [_work(entry) for entry in entries if entry.get("status") == 200 and entry.get("stages_ms")]
+        return [_work(entry, self._began_s) for entry in entries if entry.get("status") == 200 and entry.get("stages_ms")]
 
 
-def _work(entry: Mapping[str, object]) -> Work:
+def _work(entry: Mapping[str, object], began_s: float) -> Work:
     logged = entry["stages_ms"]
     if not isinstance(logged, dict):
         raise TypeError(f"stages_ms: expected an object, came {logged!r}")
     stages_s = {name: ms / 1000 for name, ms in logged.items()}
     prepare_s = sum(stages_s.get(stage, 0.0) for stage in PREPARING)
+    in_all_s = float(str(entry["duration_ms"])) / 1000
+    logged_s = datetime.fromisoformat(str(entry["timestamp"])).timestamp()
     return Work(
+        arrived_s=round(logged_s - in_all_s - began_s, 3),
         motions=int(str(entry["motions"])),
         prepare_s=round(prepare_s, 4),
         models_s=round(stages_s.get("detect", 0.0) + stages_s.get("pose", 0.0), 4),
         render_s=round(sum(stages_s.values()) - prepare_s, 4),
-        in_all_s=round(float(str(entry["duration_ms"])) / 1000, 4),
+        in_all_s=round(in_all_s, 4),
     )

@@ -8,7 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.capacity import Measured, Prices, dollars_a_drawing, measure, plan_pods, read_phases
+from benchmarks.capacity import (
+    Measured,
+    Phase,
+    Prices,
+    dollars_a_drawing,
+    measure,
+    plan_pods,
+    read_phases,
+    replay,
+)
 from benchmarks.queueing import Work, capacity
 
 WORKS = [Work(0.3, (0.2, 0.2)), Work(0.4, (0.3,)), Work(0.3, (0.2, 0.2, 0.2))]
@@ -45,10 +54,24 @@ def test_a_gpu_pays_where_it_is_kept_busy() -> None:
     assert dollars_a_drawing(1.0, 10, prices, utilisation=1.0, gpus=1) == pytest.approx(2e-5)
 
 
+def test_a_phase_is_replayed_as_it_came() -> None:
+    """Far apart, each drawing takes what it takes alone, whatever the order of the log; at once, they wait."""
+    measured = Measured(WORKS, 1.0, 0.1)
+    rng = np.random.default_rng(0)
+
+    def mean_s(arrived_s: list[float]) -> float:
+        phase = Phase("50%", 1.0, arrived_s, [WORKS[1], WORKS[2]], [], [])
+        return replay(measured, measured.pod(1), phase, 2, rng)[0]
+
+    alone = np.mean([WORKS[1].total_s, WORKS[2].total_s])
+    assert mean_s([100.0, 3.0]) == pytest.approx(alone)
+    assert mean_s([3.0, 3.0]) == pytest.approx(alone + WORKS[1].total_s / 2)
+
+
 def test_what_the_load_test_writes_is_read(tmp_path: Path) -> None:
     """Slowdown is told by preparing, alone and full; the works by the full phase, as if nobody else were."""
     file = tmp_path / "load.json"
-    work = {"motions": 2, "prepare_s": 0.2, "models_s": 0.1, "render_s": 0.6, "in_all_s": 0.5}
+    work = {"arrived_s": 1.0, "motions": 2, "prepare_s": 0.2, "models_s": 0.1, "render_s": 0.6, "in_all_s": 0.5}
     full = {**work, "prepare_s": 0.3}
     phases = [
         {"name": "alone", "render_rate": 2.0, "works": [work]},
