@@ -28,7 +28,8 @@ PREPARING = ("decode", "detect", "pose", "mask", "deform")
 class Work:
     """What the server logged of a request that it rendered.
 
-    arrived_s : when its head came, from the beginning of the watch. motions : how many. prepare_s : until they could be rendered, models_s of it with the models.
+    arrived_s : when its head came, from the beginning of the watch. motions : how many.
+    prepare_s : until they could be rendered, models_s of it with the models.
     render_s : over all motions, storing included. in_all_s : from the request's head to its answer.
     """
 
@@ -106,7 +107,11 @@ class Watch:
         with self._server.log.open("rb") as log:
             log.seek(self._log_begins)
             entries = [json.loads(line) for line in log if line.startswith(b"{")]
-        return [_work(entry, self._began_s) for entry in entries if entry.get("status") == 200 and entry.get("stages_ms")]
+        return [
+            _work(entry, self._began_s)
+            for entry in entries
+            if entry.get("status") == 200 and entry.get("stages_ms")
+        ]
 
 
 def _work(entry: Mapping[str, object], began_s: float) -> Work:

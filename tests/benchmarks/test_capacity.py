@@ -55,7 +55,7 @@ def test_a_gpu_pays_where_it_is_kept_busy() -> None:
 
 
 def test_a_phase_is_replayed_as_it_came() -> None:
-    """Far apart, each drawing takes what it takes alone, whatever the order of the log; at once, they wait."""
+    """Far apart, each takes what it takes alone, whatever the order of the log; at once, one waits."""
     measured = Measured(WORKS, 1.0, 0.1)
     rng = np.random.default_rng(0)
 
@@ -71,7 +71,8 @@ def test_a_phase_is_replayed_as_it_came() -> None:
 def test_what_the_load_test_writes_is_read(tmp_path: Path) -> None:
     """Slowdown is told by preparing, alone and full; the works by the full phase, as if nobody else were."""
     file = tmp_path / "load.json"
-    work = {"arrived_s": 1.0, "motions": 2, "prepare_s": 0.2, "models_s": 0.1, "render_s": 0.6, "in_all_s": 0.5}
+    times = {"arrived_s": 1.0, "prepare_s": 0.2, "models_s": 0.1, "render_s": 0.6, "in_all_s": 0.5}
+    work = {"motions": 2, **times}
     full = {**work, "prepare_s": 0.3}
     phases = [
         {"name": "alone", "render_rate": 2.0, "works": [work]},
