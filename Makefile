@@ -32,7 +32,7 @@ help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.server ## start the server, post a sample drawing, print the URLs of three GIFs
-	$(BIN)/python -m animation_server.demo docs/sample_drawing.jpg
+	$(BIN)/python -m animation_server.cli.demo docs/sample_drawing.jpg
 
 pod: $(VENV)/.dev archives ## the real processes on localhost: TorchServe, gunicorn and an S3 server
 	$(BIN)/python -m tests.parts.pod

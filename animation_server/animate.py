@@ -26,7 +26,7 @@ from animation_server.motion.timeline import share_time
 from animation_server.render.backdrop import Colour, cover, plain
 from animation_server.render.puppet import Puppet, make_puppet
 from animation_server.render.scene import draw_frames, frame_all, make_actor
-from animation_server.stages import stage, staged
+from animation_server.telemetry.stages import stage, staged
 
 WHITE: Colour = (255, 255, 255)
 

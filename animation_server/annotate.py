@@ -19,7 +19,7 @@ from animation_server.drawing import Drawing
 from animation_server.errors import NoFigureError
 from animation_server.inference.contract import COCO_KEYPOINTS, Detection, Models, Pose
 from animation_server.segment import segment
-from animation_server.stages import stage
+from animation_server.telemetry.stages import stage
 
 COCO_NAME = {"wrist": "hand", "ankle": "foot"}
 KEYPOINT_NAMES = tuple(

@@ -28,11 +28,11 @@ from animation_server.jobs.in_process import InProcessQueue
 from animation_server.jobs.making import make_with
 from animation_server.jobs.records import MemoryRecords
 from animation_server.jobs.watched_records import WatchedRecords
-from animation_server.metrics import Metrics
-from animation_server.observer import Observer
-from animation_server.pipeline import AnimationService, PipelineLimits
+from animation_server.service.pipeline import AnimationService, PipelineLimits
 from animation_server.settings import Settings
 from animation_server.storage import ObjectStore
+from animation_server.telemetry.metrics import Metrics
+from animation_server.telemetry.observer import Observer
 
 FORM_BYTES = 64 * 1024
 """What a request may hold beside its image."""
@@ -91,7 +91,7 @@ def create_app(settings: Settings | None = None, service: AnimationService | Non
 
 def make_service(settings: Settings, observer: Observer | None = None) -> AnimationService:
     """Wire the parts that the settings name. observer : is told of what they do."""
-    from animation_server.rendering import LibraryRenderer
+    from animation_server.service.library_renderer import LibraryRenderer
 
     executor = make_executor(settings.render_threads)
     return AnimationService(

@@ -16,7 +16,7 @@ import yaml
 from numpy.typing import NDArray
 
 from animation_server.errors import InputError
-from animation_server.safe_yaml import load_yaml
+from animation_server.files.safe_yaml import load_yaml
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 

@@ -1,35 +1,20 @@
-"""Characters set in motion by the bundled motions: retarget, deform, draw, encode."""
+"""Characters set in motion: retarget, deform, draw, encode."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-import bvh_tools
 from animation_server.animate import AnimationOptions, animate_puppet, prepare
-from animation_server.annotate import Annotation
 from animation_server.character import Character
 from animation_server.clip import EncodedClip, Progress
-from animation_server.drawing import Drawing
-from animation_server.motion.library import Motion, list_motions
+from animation_server.motion.library import Motion
 from animation_server.motion.retarget import RetargetResult, retarget
 from animation_server.render.puppet import Puppet
-from animation_server.renderer import MotionInfo
-from animation_server.sample import sample_character
-from animation_server.scene.sheet import Sheet, animate_sheet, prepare_sheet
-from animation_server.stages import stage
-
-# What decides how a frame looks: the packages and modules whose source makes the renderer's version.
-_PARTS = (
-    "animate.py", "annotate.py", "character.py", "clip.py", "drawing.py", "preview.py", "quadratic.py",
-    "segment.py", "encode", "motion", "render", "rig", "scene",
-)  # fmt: skip
+from animation_server.scene.sheet import Sheet, animate_sheet
+from animation_server.telemetry.stages import stage
 
 
 def set_in_motion(character: Character, motion: Motion, frames: int | None = None) -> RetargetResult:
@@ -70,71 +55,3 @@ def render_motion(
 def prepare_character(character: Character) -> PreparedCharacter:
     """Do what all motions of a character share."""
     return PreparedCharacter(character, prepare(character))
-
-
-class LibraryRenderer:
-    """Renders the bundled motions; implements pipeline.Renderer."""
-
-    @property
-    def version(self) -> str:
-        """See Renderer; a digest of the source that draws, so that no one need remember to raise a number."""
-        return _source_digest()
-
-    @cached_property
-    def motions(self) -> Mapping[str, MotionInfo]:
-        """See Renderer."""
-        return {
-            motion.name: MotionInfo(motion.name, motion.n_frames, motion.duration, motion_digest(motion))
-            for motion in self._library.values()
-        }
-
-    def prepare(self, character: Character) -> PreparedCharacter:
-        """See Renderer."""
-        return prepare_character(character)
-
-    def prepare_on_sheet(self, drawing: Drawing, annotation: Annotation) -> Sheet:
-        """See Renderer."""
-        return prepare_sheet(drawing, [annotation])
-
-    def render(
-        self,
-        prepared: PreparedCharacter | Sheet,
-        motion: str,
-        options: AnimationOptions,
-        progress: Progress | None = None,
-    ) -> EncodedClip:
-        """See Renderer. progress : called after each frame."""
-        return render_motion(prepared, self._library[motion], options, progress)
-
-    def warm_up(self) -> None:
-        """See Renderer."""
-        prepared = self.prepare(sample_character())
-        motion = min(self.motions.values(), key=lambda m: m.frames)
-        self.render(prepared, motion.name, AnimationOptions(size=(64, 64), max_frames=4))
-
-    @cached_property
-    def _library(self) -> Mapping[str, Motion]:
-        return {motion.name: motion for motion in list_motions()}
-
-
-def motion_digest(motion: Motion) -> str:
-    """Digest everything that decides how a motion moves; the same wherever its files lie."""
-    clip = motion.clip
-    # Paths differ from machine to machine; what they lead to is digested itself.
-    config = replace(motion.config, filepath=Path(), retarget=None)
-    digest = hashlib.sha256(repr((clip.skeleton.names, clip.frame_time, config, motion.retarget)).encode())
-    for array in (clip.skeleton.parents, clip.skeleton.offsets, clip.translations, clip.rotations):
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
-
-
-@lru_cache(maxsize=1)
-def _source_digest() -> str:
-    package = Path(__file__).parent
-    files = [file for part in _PARTS for file in (package / part).rglob("*.py")]
-    files += [package / part for part in _PARTS if part.endswith(".py")]
-    files += [Path(__file__), *Path(bvh_tools.__file__).parent.rglob("*.py")]
-    digest = hashlib.sha256()
-    for file in sorted(files):
-        digest.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()[:16]

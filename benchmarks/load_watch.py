@@ -15,7 +15,7 @@ import psutil
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from animation_server.observer import STAGES
+from animation_server.telemetry.observer import STAGES
 from tests.parts.server import Server
 
 SAMPLE_PERIOD_S = 0.5

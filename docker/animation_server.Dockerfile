@@ -69,7 +69,7 @@ USER 10001:10001
 WORKDIR /var/lib/animation-server
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=6s --start-period=30s \
-  CMD ["python", "-m", "animation_server.probe"]
+  CMD ["python", "-m", "animation_server.wsgi.probe"]
 # `serve` gives its place to gunicorn, which so is process 1 and gets the signals.
 ENTRYPOINT ["animation-server"]
 CMD ["serve"]

@@ -14,11 +14,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from animation_server.api.mask_image import decode_mask
 from animation_server.character import read_character
 from animation_server.drawing import DecodeLimits, decode_drawing
 from animation_server.errors import AnimationError, InputError
 from animation_server.inference.answers import parse_detections, parse_pose
-from animation_server.mask_image import decode_mask
 from animation_server.motion.config import load_motion_config, load_retarget_config
 from animation_server.scene.config import load_scene_config
 from bvh_tools.bvh import parse_bvh

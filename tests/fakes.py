@@ -16,7 +16,7 @@ from animation_server.character import Character
 from animation_server.clip import EncodedClip
 from animation_server.drawing import Drawing
 from animation_server.inference.contract import COCO_KEYPOINTS, Detection, Pose
-from animation_server.renderer import MotionInfo
+from animation_server.service.renderer import MotionInfo
 from tests.figures import KEYPOINTS, SIZE, draw_figure
 
 COCO_TO_OURS = {"wrist": "hand", "ankle": "foot"}

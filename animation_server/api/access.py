@@ -12,9 +12,9 @@ from pathlib import Path
 from flask import Flask, Response, g, has_request_context, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from animation_server.api.keys import KeyRing
 from animation_server.api.rate_limits import RateLimits, headers
 from animation_server.api.request_log import note
-from animation_server.api_keys import KeyRing
 from animation_server.errors import RateLimitedError, UnauthorizedError
 from animation_server.settings import Settings
 

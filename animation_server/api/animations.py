@@ -22,7 +22,7 @@ from animation_server.api.wishes import (
 )
 from animation_server.errors import InputError
 from animation_server.jobs.job import JobRequest
-from animation_server.pipeline import AnimationRequest, AnimationResult, CharacterAnimationRequest
+from animation_server.service.request import AnimationRequest, AnimationResult, CharacterAnimationRequest
 
 blueprint = Blueprint("animations", __name__)
 

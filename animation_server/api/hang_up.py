@@ -11,8 +11,8 @@ import gevent
 import gevent.socket
 from flask import request
 
-from animation_server.admission import Deadline
 from animation_server.concurrency import is_patched
+from animation_server.service.admission import Deadline
 
 
 @contextmanager

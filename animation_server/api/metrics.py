@@ -15,7 +15,7 @@ from animation_server.api.request_log import noted
 from animation_server.errors import JobsUnavailableError
 from animation_server.inference.torchserve_http import CHECK_TIMEOUT_S, HttpPeer
 from animation_server.jobs.engine import JobEngine
-from animation_server.metrics import CONTENT_TYPE, Metrics
+from animation_server.telemetry.metrics import CONTENT_TYPE, Metrics
 
 NO_ROUTE = "none"
 """The route of requests that match none."""

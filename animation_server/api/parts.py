@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from flask import Flask, current_app
 
 from animation_server.jobs.engine import JobEngine
-from animation_server.pipeline import AnimationService
+from animation_server.service.pipeline import AnimationService
 from animation_server.settings import Settings
 
 _EXTENSION = "animation_server"

@@ -9,7 +9,7 @@ import uuid
 
 from flask import Flask, Response, g, request
 
-from animation_server.request_context import REQUEST_ID, REQUEST_ID_HEADER
+from animation_server.telemetry.request_context import REQUEST_ID, REQUEST_ID_HEADER
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from animation_server.batch.plan import BatchPlan, open_output, recipe
 from animation_server.batch.pool import make_in_pool
 from animation_server.concurrency import ThreadExecutor, usable_cores
 from animation_server.errors import DependencyError, InputError, SettingsError
-from animation_server.observer import Unwatched
+from animation_server.telemetry.observer import Unwatched
 
 MOST_SHOWN = 20
 """Failures told in full; of the others, how many."""

@@ -16,8 +16,9 @@ from animation_server.drawing import decode_drawing
 from animation_server.errors import AnimationError, DependencyError
 from animation_server.motion.library import load_motion
 from animation_server.one_shot import read_image
-from animation_server.rendering import LibraryRenderer, motion_digest, prepare_character, render_motion
+from animation_server.rendering import prepare_character, render_motion
 from animation_server.scene.sheet import prepare_sheet
+from animation_server.service.library_renderer import LibraryRenderer, motion_digest
 
 RETRY_AFTER_S = (1.0, 4.0, 10.0)
 """When to try again what failed for want of the models or the store."""

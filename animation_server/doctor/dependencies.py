@@ -13,9 +13,9 @@ import requests
 from animation_server.concurrency import ThreadExecutor
 from animation_server.doctor.finding import Finding, ok, tried
 from animation_server.errors import DependencyError, NoFigureError, StorageError
-from animation_server.logs import without_secrets
 from animation_server.settings import Settings
 from animation_server.storage import ObjectStore
+from animation_server.telemetry.logs import without_secrets
 
 TIMEOUT_S = 5.0
 

@@ -103,7 +103,7 @@ def examine_kernels() -> Finding:
     """Render something small; say whether the compiled kernels were found or had to be made."""
 
     def render() -> Finding:
-        from animation_server.rendering import LibraryRenderer
+        from animation_server.service.library_renderer import LibraryRenderer
 
         renderer = LibraryRenderer()
         started = time.perf_counter()

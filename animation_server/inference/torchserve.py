@@ -26,7 +26,7 @@ from animation_server.inference.answers import (
 from animation_server.inference.contract import Detection, Pose
 from animation_server.inference.torchserve_http import CHECK_TIMEOUT_S, HttpPeer, HttpTransport
 from animation_server.inference.torchserve_management import Management
-from animation_server.observer import Observer, Unwatched, calling
+from animation_server.telemetry.observer import Observer, Unwatched, calling
 
 UNVERSIONED = "torchserve"
 """The models' version where neither the settings nor the management address tell it."""

@@ -16,8 +16,8 @@ from animation_server.concurrency import call_directly, is_patched
 from animation_server.errors import InferenceError, InferenceTimeoutError, InferenceUnavailableError
 from animation_server.inference.answers import refusal
 from animation_server.inference.torchserve_wire_pb2 import PredictionAnswer, PredictionRequest
-from animation_server.observer import Observer, Unwatched
-from animation_server.request_context import REQUEST_ID
+from animation_server.telemetry.observer import Observer, Unwatched
+from animation_server.telemetry.request_context import REQUEST_ID
 
 SERVICE = "/org.pytorch.serve.grpc.inference.InferenceAPIsService"
 MAX_MESSAGE_BYTES = 20 * 1024 * 1024

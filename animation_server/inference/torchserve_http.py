@@ -12,8 +12,8 @@ from urllib3.exceptions import ReadTimeoutError
 from animation_server.concurrency import call_directly
 from animation_server.errors import InferenceTimeoutError, InferenceUnavailableError
 from animation_server.inference.answers import refusal
-from animation_server.observer import Observer, Unwatched
-from animation_server.request_context import REQUEST_ID, REQUEST_ID_HEADER
+from animation_server.telemetry.observer import Observer, Unwatched
+from animation_server.telemetry.request_context import REQUEST_ID, REQUEST_ID_HEADER
 
 POOL_SIZE = 16
 CHECK_TIMEOUT_S = 3.0

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from animation_server.admission import Deadline
 from animation_server.jobs.job import JobRequest, JobResult
 from animation_server.jobs.runner import ProgressMeter
-from animation_server.pipeline import AnimationRequest, AnimationService, CharacterAnimationRequest
-from animation_server.production import Progress
-from animation_server.request_context import REQUEST_ID
+from animation_server.service.admission import Deadline
+from animation_server.service.pipeline import AnimationService
+from animation_server.service.production import Progress
+from animation_server.service.request import AnimationRequest, CharacterAnimationRequest
+from animation_server.telemetry.request_context import REQUEST_ID
 
 MakeJob = Callable[[JobRequest, bytes, ProgressMeter, Deadline], JobResult]
 """Makes what a request asks for of an image, which is empty where the request names a character."""

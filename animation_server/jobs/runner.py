@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from animation_server.admission import Deadline
 from animation_server.errors import (
     CancelledError,
     DeadlineError,
@@ -20,6 +19,7 @@ from animation_server.errors import (
 from animation_server.jobs.ids import log_name
 from animation_server.jobs.job import JobError, JobResult, job_error
 from animation_server.jobs.records import JobRecords
+from animation_server.service.admission import Deadline
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from animation_server.jobs.job import Job, JobRequest
 from animation_server.jobs.records import JobRecords, Ticket, Turn
-from animation_server.observer import Dependency, Observer, calling
+from animation_server.telemetry.observer import Dependency, Observer, calling
 
 
 class WatchedRecords:

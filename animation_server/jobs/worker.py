@@ -24,14 +24,14 @@ from animation_server.concurrency import usable_cores
 from animation_server.errors import InputError, JobsUnavailableError, SettingsError, StorageError
 from animation_server.jobs.celery_queue import QUEUE, TASK, make_celery, upload_key
 from animation_server.jobs.ids import log_name
-from animation_server.logs import logging_config
-from animation_server.metrics_directory import forget, share_numbers
 from animation_server.settings import Settings
+from animation_server.telemetry.logs import logging_config
+from animation_server.telemetry.metrics_directory import forget, share_numbers
 
 if TYPE_CHECKING:
-    from animation_server.admission import Deadline
     from animation_server.jobs.job import JobResult
     from animation_server.jobs.runner import ProgressMeter
+    from animation_server.service.admission import Deadline
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ def run_worker(settings: Settings) -> int:
 def _serve_numbers(settings: Settings) -> Path:
     """Let the children share their numbers, and tell them to Prometheus; returns where they share them."""
     directory = share_numbers()
-    from animation_server.metrics import serve_metrics
+    from animation_server.telemetry.metrics import serve_metrics
 
     serve_metrics(settings.host, settings.worker_metrics_port, directory)
     return directory
@@ -122,7 +122,7 @@ class _Child:
         from animation_server.jobs.making import make_with
         from animation_server.jobs.redis_records import RedisRecords
         from animation_server.jobs.watched_records import WatchedRecords
-        from animation_server.metrics import Metrics
+        from animation_server.telemetry.metrics import Metrics
 
         url = self._settings.redis_url.get_secret_value()
         metrics = Metrics(self._settings.max_queue)

@@ -13,8 +13,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, Strict, TypeAdapter
 
-from animation_server.config_file import find_file, read_config
 from animation_server.errors import InputError
+from animation_server.files.config_file import find_file, read_config
 
 Up = Literal["+x", "-x", "+y", "-y", "+z", "-z"]
 ProjectionMethod = Literal["frontal", "sagittal", "pca"]

@@ -8,8 +8,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AliasGenerator, ConfigDict, Field, Strict, TypeAdapter
 
-from animation_server.config_file import find_file, read_config
 from animation_server.errors import InputError
+from animation_server.files.config_file import find_file, read_config
 
 _UPPER = ConfigDict(extra="forbid", alias_generator=AliasGenerator(str.upper))
 _Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]

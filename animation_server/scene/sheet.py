@@ -21,7 +21,7 @@ from animation_server.render.camera import Camera
 from animation_server.render.puppet import Puppet
 from animation_server.render.scene import Actor, draw_frames, make_actor
 from animation_server.scene.sheet_background import Place, clear_sheet, place_of
-from animation_server.stages import stage, staged
+from animation_server.telemetry.stages import stage, staged
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from animation_server.errors import StorageError
-from animation_server.files import create_atomically, write_atomically
+from animation_server.files.atomic import create_atomically, write_atomically
 from animation_server.storage.keys import check_key, is_key
 
 

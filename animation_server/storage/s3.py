@@ -14,9 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from animation_server.concurrency import MapIO, map_directly
 from animation_server.errors import StorageError
-from animation_server.observer import Observer, Unwatched, calling
 from animation_server.storage import CACHE_CONTROL
 from animation_server.storage.keys import check_key
+from animation_server.telemetry.observer import Observer, Unwatched, calling
 
 T = TypeVar("T")
 

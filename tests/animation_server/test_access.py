@@ -14,8 +14,8 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from animation_server.api.access import OPEN
+from animation_server.api.keys import add_key
 from animation_server.api.rate_limits import RateLimits
-from animation_server.api_keys import add_key
 from animation_server.app import create_app
 from animation_server.errors import SettingsError
 from animation_server.settings import Settings

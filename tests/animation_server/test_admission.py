@@ -9,9 +9,9 @@ from contextvars import Context
 
 import pytest
 
-from animation_server import admission as admission_module
-from animation_server.admission import Admission, Deadline, SingleFlight
 from animation_server.errors import CancelledError, DeadlineError, InputError, OverloadedError
+from animation_server.service import admission as admission_module
+from animation_server.service.admission import Admission, Deadline, SingleFlight
 from tests.parts.process import eventually
 
 

@@ -21,7 +21,6 @@ from flask.testing import FlaskClient
 from PIL import Image
 from werkzeug.test import TestResponse
 
-from animation_server import admission
 from animation_server.animate import AnimationOptions
 from animation_server.api import early_refusal
 from animation_server.app import create_app, decode_limits
@@ -32,7 +31,8 @@ from animation_server.errors import (
     SettingsError,
     StorageError,
 )
-from animation_server.pipeline import AnimationService, PipelineLimits
+from animation_server.service import admission
+from animation_server.service.pipeline import AnimationService, PipelineLimits
 from animation_server.settings import Settings
 from animation_server.storage.local import LocalStore
 from tests.animation_server.test_drawing import png_header

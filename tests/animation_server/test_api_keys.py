@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from animation_server.api_keys import KeyRing, add_key, read_keys, remove_keys
-from animation_server.cli import BAD_INPUT, USAGE, main
+from animation_server.api.keys import KeyRing, add_key, read_keys, remove_keys
+from animation_server.cli.main import BAD_INPUT, USAGE, main
 from animation_server.errors import InputError, SettingsError
 
 

@@ -17,7 +17,8 @@ from animation_server.animate import AnimationOptions
 from animation_server.batch.by_jobs import BatchByJobs
 from animation_server.batch.inputs import BatchInput, find_inputs, name_all, take_share
 from animation_server.batch.journal import Journal
-from animation_server.cli import LIBRARIES, main
+from animation_server.cli import main
+from animation_server.cli.libraries import LIBRARIES
 from animation_server.errors import InputError, NoFigureError, StorageError
 from animation_server.jobs.engine import JobEngine
 from animation_server.jobs.in_process import InProcessQueue

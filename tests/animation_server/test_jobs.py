@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from animation_server.admission import Deadline
 from animation_server.animate import AnimationOptions
 from animation_server.api.preferences import Preferences, parse_prefer
 from animation_server.errors import (
@@ -33,6 +32,7 @@ from animation_server.jobs.records import JobRecords, MemoryRecords, Ticket
 from animation_server.jobs.redis_records import RedisRecords
 from animation_server.jobs.runner import MOST_ATTEMPTS, Make, ProgressMeter, run_job
 from animation_server.jobs.worker import run_worker
+from animation_server.service.admission import Deadline
 from animation_server.settings import Settings
 from tests.parts import redis as redis_part
 from tests.parts.redis import redis_server

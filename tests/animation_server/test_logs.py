@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from animation_server.logs import JsonFormatter, logging_config
-from animation_server.request_context import REQUEST_ID
+from animation_server.telemetry.logs import JsonFormatter, logging_config
+from animation_server.telemetry.request_context import REQUEST_ID
 
 
 def formatted(**more: object) -> dict[str, object]:

@@ -16,8 +16,8 @@ from animation_server.api.errors import register_error_handlers
 from animation_server.api.metrics import register_metrics
 from animation_server.api.request_log import register_request_log
 from animation_server.inference.torchserve_http import HttpPeer
-from animation_server.metrics import CONTENT_TYPE, Metrics
-from animation_server.observer import Call
+from animation_server.telemetry.metrics import CONTENT_TYPE, Metrics
+from animation_server.telemetry.observer import Call
 
 Numbers = Callable[..., float | None]
 

@@ -13,7 +13,7 @@ import pytest
 import requests
 from prometheus_client.parser import text_string_to_metric_families
 
-from animation_server.observer import STAGES
+from animation_server.telemetry.observer import STAGES
 from tests.animation_server.test_api import DRAWING
 from tests.animation_server.test_metrics import Numbers, numbers
 from tests.fake_torchserve import FakeTorchServe, fake_torchserve

@@ -18,10 +18,10 @@ from animation_server.jobs.job import JobRequest, new_job
 from animation_server.jobs.records import MemoryRecords
 from animation_server.jobs.redis_records import RedisRecords
 from animation_server.jobs.watched_records import WatchedRecords
-from animation_server.observer import Call, Dependency, Unwatched
-from animation_server.request_context import REQUEST_ID
 from animation_server.sample import sample_drawing
 from animation_server.storage.s3 import S3Address, S3Store
+from animation_server.telemetry.observer import Call, Dependency, Unwatched
+from animation_server.telemetry.request_context import REQUEST_ID
 from tests.animation_server.test_storage import BUCKET, KEY, credentials, endpoint  # noqa: F401 (fixtures)
 from tests.fake_torchserve import fake_torchserve
 from tests.fake_torchserve_grpc import fake_torchserve_grpc

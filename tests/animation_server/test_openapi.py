@@ -24,7 +24,7 @@ from animation_server.api.parts import parts_of
 from animation_server.app import create_app, decode_limits
 from animation_server.concurrency import ThreadExecutor
 from animation_server.drawing import decode_drawing
-from animation_server.pipeline import AnimationService, PipelineLimits
+from animation_server.service.pipeline import AnimationService, PipelineLimits
 from animation_server.settings import Settings
 from animation_server.storage.keys import is_id
 from animation_server.storage.local import LocalStore

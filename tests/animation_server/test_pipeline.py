@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from animation_server.admission import Deadline
 from animation_server.animate import AnimationOptions
 from animation_server.app import decode_limits
 from animation_server.clip import EncodedClip
@@ -24,16 +23,13 @@ from animation_server.errors import (
     StorageError,
 )
 from animation_server.inference.contract import Detection
-from animation_server.observer import STAGES, Unwatched
-from animation_server.pipeline import (
-    AnimationRequest,
-    AnimationService,
-    CharacterAnimationRequest,
-    PipelineLimits,
-)
-from animation_server.production import Progress
+from animation_server.service.admission import Deadline
+from animation_server.service.pipeline import AnimationService, PipelineLimits
+from animation_server.service.production import Progress
+from animation_server.service.request import AnimationRequest, CharacterAnimationRequest
 from animation_server.settings import Settings
 from animation_server.storage.local import LocalStore
+from animation_server.telemetry.observer import STAGES, Unwatched
 from tests.animation_server.test_api import DRAWING
 from tests.fakes import GIF, CountingRenderer, FigureClient
 

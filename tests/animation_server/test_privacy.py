@@ -13,7 +13,7 @@ import pytest
 import requests
 from PIL import Image
 
-from animation_server.api_keys import add_key
+from animation_server.api.keys import add_key
 from tests.animation_server.test_api import BLANK
 from tests.parts.server import Server, animation_server
 

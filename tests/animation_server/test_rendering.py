@@ -6,8 +6,9 @@ import pytest
 
 from animation_server.animate import AnimationOptions
 from animation_server.motion.library import load_motion
-from animation_server.rendering import LibraryRenderer, set_in_motion
+from animation_server.rendering import set_in_motion
 from animation_server.sample import sample_character
+from animation_server.service.library_renderer import LibraryRenderer
 
 
 @pytest.mark.parametrize("frames", [3, 40, 150])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from animation_server.errors import InputError
-from animation_server.safe_yaml import load_yaml, parse_yaml
+from animation_server.files.safe_yaml import load_yaml, parse_yaml
 
 
 def test_python_tuples_are_read_as_tuples() -> None:

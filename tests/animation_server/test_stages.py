@@ -11,10 +11,10 @@ import pytest
 from animation_server.animate import AnimationOptions
 from animation_server.annotate import annotate
 from animation_server.inference.embedded import EmbeddedClient
-from animation_server.observer import STAGES
-from animation_server.rendering import LibraryRenderer
 from animation_server.sample import sample_drawing
-from animation_server.stages import observed, stage, staged
+from animation_server.service.library_renderer import LibraryRenderer
+from animation_server.telemetry.observer import STAGES
+from animation_server.telemetry.stages import observed, stage, staged
 
 
 class Times:

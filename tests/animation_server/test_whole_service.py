@@ -17,8 +17,8 @@ from animation_server.animate import AnimationOptions
 from animation_server.api.parts import parts_of
 from animation_server.app import create_app
 from animation_server.motion.library import load_motion
-from animation_server.rendering import LibraryRenderer, motion_digest
 from animation_server.sample import sample_character, sample_drawing
+from animation_server.service.library_renderer import LibraryRenderer, motion_digest
 from animation_server.settings import Settings
 from tests.animation_server.test_api import DRAWING, png
 

@@ -8,7 +8,7 @@ import signal
 import pytest
 import requests
 
-from animation_server.observer import STAGES
+from animation_server.telemetry.observer import STAGES
 from tests.animation_server.test_celery_jobs import ASYNC, Site, site  # noqa: F401 (fixture)
 from tests.animation_server.test_metrics import Numbers, numbers
 from tests.parts import redis as redis_part

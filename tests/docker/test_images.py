@@ -49,7 +49,7 @@ def running_server() -> Iterator[tuple[str, str]]:
     settings = {"ANIMATION_PORT": str(port), "ANIMATION_LOCAL_DIR": "/tmp/objects"}
     options = [f"--env={name}={value}" for name, value in settings.items()]
     with running(SERVER_IMAGE, "--network", "host", *options) as container:
-        wait(container, "animation_server.probe", "ready")
+        wait(container, "animation_server.wsgi.probe", "ready")
         yield container, f"http://127.0.0.1:{port}"
 
 

@@ -13,8 +13,8 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from animation_server.metrics import Metrics
-from animation_server.observer import Call
+from animation_server.telemetry.metrics import Metrics
+from animation_server.telemetry.observer import Call
 from tests.parts.manifests import (
     K8S,
     named,

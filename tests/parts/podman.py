@@ -111,7 +111,9 @@ def pod_for_podman(manifests: list[Manifest], workload: Workload) -> list[Manife
             request = container.get(probe, {}).pop("httpGet", None)
             if request is not None:
                 question = _HTTP_PROBES[request["path"]]
-                container[probe]["exec"] = {"command": ["python", "-m", "animation_server.probe", question]}
+                container[probe]["exec"] = {
+                    "command": ["python", "-m", "animation_server.wsgi.probe", question]
+                }
         for variable in container.get("env", []):
             reference = variable.pop("valueFrom", {}).get("resourceFieldRef")
             if reference is not None:

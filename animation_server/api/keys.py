@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from animation_server.errors import InputError, SettingsError
-from animation_server.files import write_atomically
+from animation_server.files.atomic import write_atomically
 
 log = logging.getLogger(__name__)
 

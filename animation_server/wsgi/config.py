@@ -21,9 +21,9 @@ from typing import Any
 
 import gevent
 
-from animation_server.logs import logging_config
-from animation_server.metrics_directory import forget, share_numbers
 from animation_server.settings import Settings
+from animation_server.telemetry.logs import logging_config
+from animation_server.telemetry.metrics_directory import forget, share_numbers
 
 _settings = Settings.from_environ()
 SWITCH_INTERVAL_S = 0.0005
@@ -35,7 +35,7 @@ _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (only asked whether it is there)
 
 bind = f"{_settings.host}:{_settings.port}"
 workers = _settings.workers
-worker_class = "animation_server.gunicorn_worker.Worker"
+worker_class = "animation_server.wsgi.worker.Worker"
 worker_connections = _settings.max_clients
 # A worker whose greenlets stand still this long is dead. Renders are no reason: they are in other threads.
 timeout = 60

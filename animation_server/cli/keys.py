@@ -32,7 +32,7 @@ def add_keys_command(commands: argparse._SubParsersAction[argparse.ArgumentParse
 
 
 def _new(arguments: argparse.Namespace) -> int:
-    from animation_server.api_keys import add_key
+    from animation_server.api.keys import add_key
 
     path = _file(arguments)
     key = add_key(path, arguments.name)
@@ -44,7 +44,7 @@ def _new(arguments: argparse.Namespace) -> int:
 
 
 def _remove(arguments: argparse.Namespace) -> int:
-    from animation_server.api_keys import remove_keys
+    from animation_server.api.keys import remove_keys
 
     count = remove_keys(_file(arguments), arguments.name)
     sys.stdout.write(f"{count} removed\n")
@@ -52,7 +52,7 @@ def _remove(arguments: argparse.Namespace) -> int:
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    from animation_server.api_keys import read_keys
+    from animation_server.api.keys import read_keys
 
     for key in read_keys(_file(arguments)):
         sys.stdout.write(f"{key.name}\n")

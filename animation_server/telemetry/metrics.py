@@ -30,8 +30,8 @@ from prometheus_client.registry import Collector
 
 from animation_server.concurrency import native_lock
 from animation_server.errors import AnimationError
-from animation_server.metrics_directory import shared_directory
-from animation_server.observer import STAGES, Call, Dependency, Source
+from animation_server.telemetry.metrics_directory import shared_directory
+from animation_server.telemetry.observer import STAGES, Call, Dependency, Source
 
 PREFIX = "animation_"
 CONTENT_TYPE = CONTENT_TYPE_PLAIN_0_0_4

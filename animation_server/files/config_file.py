@@ -10,7 +10,7 @@ from typing import TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from animation_server.errors import InputError
-from animation_server.safe_yaml import load_yaml
+from animation_server.files.safe_yaml import load_yaml
 
 _Config = TypeVar("_Config")
 

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from animation_server.admission import Deadline
 from animation_server.animate import AnimationOptions
 from animation_server.annotate import Annotation, annotate
-from animation_server.characters import CharacterShelf, Correction, Origin, StoredCharacter
 from animation_server.clip import EXTENSIONS
 from animation_server.concurrency import Executor
 from animation_server.drawing import DecodeLimits, Drawing, decode_drawing
 from animation_server.errors import DependencyError, InputError, NoFigureError
 from animation_server.inference.contract import Detection, InferenceClient, Pose
-from animation_server.observer import Observer, Unwatched
-from animation_server.preview import preview_character
-from animation_server.production import (
+from animation_server.sample import sample_character, sample_drawing
+from animation_server.service.admission import Deadline
+from animation_server.service.characters import CharacterShelf, Correction, Origin, StoredCharacter
+from animation_server.service.production import (
     OnProgress,
     Order,
     Production,
@@ -29,57 +28,22 @@ from animation_server.production import (
     blame_deadline,
     ignore_progress,
 )
-from animation_server.renderer import Renderer
-from animation_server.sample import sample_drawing
-from animation_server.stages import stage
+from animation_server.service.renderer import Renderer
+from animation_server.service.request import (
+    AnimationRequest,
+    AnimationResult,
+    CharacterAnimationRequest,
+    CharacterResult,
+)
 from animation_server.storage import ObjectStore
 from animation_server.storage.keys import animation_key, drawing_folder, drawing_id
+from animation_server.telemetry.observer import Observer, Unwatched
+from animation_server.telemetry.stages import stage
 
 log = logging.getLogger(__name__)
 
 PREVIEW = AnimationOptions(size=(160, 160), max_fps=15.0, max_frames=60)
 """How motions are shown to those who choose among them."""
-
-
-@dataclass(frozen=True)
-class AnimationRequest:
-    """What a caller asks for: an image file's bytes, names of motions without duplicates, and the look."""
-
-    image: bytes
-    motions: tuple[str, ...]
-    options: AnimationOptions
-
-
-@dataclass(frozen=True)
-class CharacterAnimationRequest:
-    """The same for a character that is kept: its id instead of an image."""
-
-    character: str
-    motions: tuple[str, ...]
-    options: AnimationOptions
-
-
-@dataclass(frozen=True)
-class AnimationResult:
-    """What the caller gets.
-
-    id : names the drawing, the same for the same file; or the character that was asked for.
-    urls : motion -> address. keys : motion -> key in the store.
-    stages_s : seconds of work by stage, over all threads; empty where everything was stored already.
-    """
-
-    id: str
-    urls: dict[str, str]
-    stages_s: dict[str, float] = field(default_factory=dict)
-    keys: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class CharacterResult:
-    """A character that was made, and seconds of work by stage."""
-
-    character: StoredCharacter
-    stages_s: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -227,7 +191,7 @@ class AnimationService:
             "motion": self.renderer.motions[motion].digest,
         }
         key = animation_key("previews", motion, decides, EXTENSIONS[PREVIEW.format])
-        order = Order({motion: key}, PREVIEW, lambda _: self.renderer.prepare(preview_character()))
+        order = Order({motion: key}, PREVIEW, lambda _: self.renderer.prepare(sample_character()))
         return self._production.deliver(order, self.new_deadline()).urls[motion]
 
     def new_deadline(self) -> Deadline:

@@ -12,14 +12,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from animation_server.admission import Admission, Deadline, SingleFlight
 from animation_server.animate import AnimationOptions
 from animation_server.concurrency import Executor, native_lock
 from animation_server.errors import DependencyError, OutOfMemoryError
-from animation_server.observer import Observer
-from animation_server.renderer import Renderer
-from animation_server.stages import observed, stage
+from animation_server.service.admission import Admission, Deadline, SingleFlight
+from animation_server.service.renderer import Renderer
 from animation_server.storage import ObjectStore
+from animation_server.telemetry.observer import Observer
+from animation_server.telemetry.stages import observed, stage
 
 T = TypeVar("T")
 

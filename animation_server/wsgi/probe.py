@@ -1,6 +1,6 @@
 """Asks a server on this machine how it is: what a container's health check runs.
 
-python -m animation_server.probe [live|ready]      exit status 0: it is; 1: it is not
+python -m animation_server.wsgi.probe [live|ready]      exit status 0: it is; 1: it is not
 
 It imports nothing but the standard library, for it runs every few seconds.
 """

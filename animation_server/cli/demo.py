@@ -1,6 +1,6 @@
 """The whole service in one command: start it, post a drawing, say where the animations are, stop it.
 
-python -m animation_server.demo IMAGE
+python -m animation_server.cli.demo IMAGE
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ STOP_TIMEOUT_S = 20
 def main() -> int:
     """Run the demonstration; returns the exit status."""
     if len(sys.argv) != 2:
-        sys.stderr.write("usage: python -m animation_server.demo IMAGE\n")
+        sys.stderr.write("usage: python -m animation_server.cli.demo IMAGE\n")
         return 2
     image = Path(sys.argv[1])
     port = _free_port()

@@ -1,0 +1,1 @@
+"""What a request becomes: admitted, made or found, stored, addressed."""
