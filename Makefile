@@ -163,6 +163,6 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml | $(VENV)/bin/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-var/models/.built: $(wildcard torchserve_model/weights/*) $(wildcard torchserve_model/handlers/*.py) torchserve_model/archive.py
+var/models/.built: $(wildcard torchserve_model/weights/*) $(wildcard torchserve_model/handlers/*.py torchserve_model/*.py)
 	$(BIN)/python -m torchserve_model.archive -o var/models
 	@touch $@

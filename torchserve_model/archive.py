@@ -17,7 +17,7 @@ from model_archiver.model_archiver import ModelArchiver
 from model_archiver.model_archiver_config import ModelArchiverConfig
 
 from torchserve_model.export import export_torchscript, load_serving_module
-from torchserve_model.predictor import MODELS_FILE, WEIGHTS_DIR, weights_version
+from torchserve_model.predictor import MODELS_FILE, WEIGHTS_DIR, models_version
 
 MODEL_NAMES = {"detector": "drawn_humanoid_detector", "pose": "drawn_humanoid_pose_estimator"}
 """Network to the name under which TorchServe serves it."""
@@ -28,7 +28,7 @@ _HANDLERS = Path(__file__).parent / "handlers"
 def archive(out: Path, weights_dir: Path = WEIGHTS_DIR) -> list[Path]:
     """Write both archives to the folder `out`, replacing older ones; returns their paths."""
     out.mkdir(parents=True, exist_ok=True)
-    version = weights_version(weights_dir)
+    version = models_version(weights_dir)
     paths = []
     for kind, name in MODEL_NAMES.items():
         with tempfile.TemporaryDirectory() as folder:

@@ -6,6 +6,7 @@ and for the TorchServe handlers alike; they differ in the backend.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,9 @@ from torchserve_model.onnx_runtime import onnxruntime
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
 MODELS_FILE = "models.json"
+
+_DECIDING = ("letterbox.py", "predictor.py", "rle.py")
+"""Modules that decide the answers, beside the networks."""
 
 KEYPOINT_NAMES = (
     "nose", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_hand", "right_hand",
@@ -177,7 +181,7 @@ class PoseEstimator:
 class Predictor:
     """Both networks in this process.
 
-    version : of the weights; differs whenever an answer may.
+    version : see models_version; differs whenever an answer may.
     """
 
     detector: FigureDetector
@@ -196,7 +200,7 @@ class Predictor:
         folder = weights_dir or WEIGHTS_DIR
         files = [folder / f"{name}.onnx" for name in ("detector", "pose")]
         detector, pose = (OnnxBackend(file, intra_op_num_threads=intra_op_num_threads) for file in files)
-        return cls(FigureDetector(detector), PoseEstimator(pose, fills), weights_version(folder))
+        return cls(FigureDetector(detector), PoseEstimator(pose, fills), models_version(folder))
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[tuple[BBox, float]]]:
         """See FigureDetector.detect."""
@@ -209,10 +213,16 @@ class Predictor:
         return self.pose.estimate_pose(crops)
 
 
-def weights_version(weights_dir: Path | None = None) -> str:
-    """The version that a folder of weights goes by."""
+def models_version(weights_dir: Path | None = None) -> str:
+    """The version that answers go by: of a folder's weights and of the code around the networks.
+
+    Keys of stored animations carry it, so a change of either makes them anew, without a number to be raised.
+    """
     content = json.loads(((weights_dir or WEIGHTS_DIR) / MODELS_FILE).read_text())
-    return str(content["version"])
+    digest = hashlib.sha256(str(content["version"]).encode())
+    for module in _DECIDING:
+        digest.update((Path(__file__).parent / module).read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def suppress(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,8 +15,10 @@ from hypothesis import strategies as st
 from torchserve_model.predictor import (
     COCO_FROM_KEYPOINTS,
     KEYPOINT_NAMES,
+    MODELS_FILE,
     Predictor,
     merge_views,
+    models_version,
     overlaps,
     suppress,
 )
@@ -157,3 +161,14 @@ def test_views_may_come_in_any_order() -> None:
     views = np.random.default_rng(1).random((6, 13, 3))
     merged = merge_views(views, 1.0)
     np.testing.assert_allclose(merge_views(views[::-1], 1.0), merged, atol=1e-9)
+
+
+def test_the_version_follows_from_weights_and_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A change of either is another version, so that nothing stored before is taken for what is made now."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / MODELS_FILE).write_text(json.dumps({"version": name}))
+    versions = [models_version(tmp_path / name) for name in ("a", "b", "a")]
+    assert versions[0] == versions[2] != versions[1]
+    monkeypatch.setattr("torchserve_model.predictor._DECIDING", ("rle.py",))
+    assert models_version(tmp_path / "a") not in versions

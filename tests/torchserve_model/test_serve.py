@@ -16,7 +16,7 @@ import requests
 from numpy.typing import NDArray
 
 from tests.parts.torchserve import MODELS, torchserve
-from torchserve_model.predictor import WEIGHTS_DIR, Predictor, weights_version
+from torchserve_model.predictor import WEIGHTS_DIR, Predictor, models_version
 from torchserve_model.serve import MANIFEST, ServeConfig, environment, find_java, main, properties
 from torchserve_model.synthesis.sample import draw_crop
 
@@ -94,7 +94,7 @@ def test_torchserve_answers_and_stops(tmp_path: Path) -> None:
     predictor = Predictor.load(WEIGHTS_DIR)
     with torchserve(store, tmp_path / "home") as server:
         described = requests.get(f"{server.management_url}/models/{MODELS[1]}", timeout=5).json()[0]
-        assert described["modelVersion"] == weights_version()
+        assert described["modelVersion"] == models_version()
         workers = [
             int(worker["pid"])
             for name in MODELS

@@ -17,7 +17,6 @@ import requests
 
 from tests.parts.pod import MODEL_STORE
 from tests.parts.torchserve import MODELS, TorchServe, torchserve
-from torchserve_model.predictor import MODELS_FILE
 from torchserve_model.probe import main as probe
 from torchserve_model.serve import MANIFEST, read_manifest
 from torchserve_model.swap import main as swap
@@ -45,8 +44,6 @@ def repack(archive: Path, out: Path, version: str, handler: str | None = None) -
                 manifest = json.loads(content)
                 manifest["model"]["modelVersion"] = version
                 content = json.dumps(manifest).encode()
-            elif info.filename == MODELS_FILE:
-                content = json.dumps({**json.loads(content), "version": version}).encode()
             elif handler is not None and info.filename.endswith("_handler.py"):
                 content = handler.encode()
             copy.writestr(info, content)

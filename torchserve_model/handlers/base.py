@@ -47,8 +47,7 @@ class FigureHandler(ABC):
         """
         properties = context.system_properties
         folder = Path(properties["model_dir"])
-        models = json.loads((folder / MODELS_FILE).read_text())
-        self.version = str(models["version"])
+        self.version = str(context.manifest["model"]["modelVersion"])
         gpu = properties.get("gpu_id")
         if gpu is None:
             threads = int(os.environ.get("OMP_NUM_THREADS", "0"))
@@ -57,6 +56,7 @@ class FigureHandler(ABC):
             # Imported here: a worker on the CPU starts sooner and takes less memory without torch.
             from torchserve_model.torch_backend import TorchBackend
 
+            models = json.loads((folder / MODELS_FILE).read_text())
             size = int(models[self.kind]["config"]["size"])
             self.use(TorchBackend.load(folder / f"{self.kind}.pt", size, f"cuda:{gpu}"))
         self.initialized = True
