@@ -67,7 +67,7 @@ def add_drawing_commands(commands: argparse._SubParsersAction[argparse.ArgumentP
 
 
 def _annotate(arguments: argparse.Namespace) -> int:
-    from animation_server.files.annotation_folder import write_annotation
+    from animation_server.annotation_folder import write_annotation
     from animation_server.one_shot import annotate_every_figure, annotate_image, read_image
     from animation_server.settings import Settings
 

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from animation_server.annotate import USED_KEYPOINTS, Annotation
+from animation_server.annotation_folder import draw_overlay
 from animation_server.character import Character, humanoid_skeleton
 from animation_server.drawing import Drawing
 from animation_server.errors import InputError, StorageError
-from animation_server.files.annotation_folder import draw_overlay
 from animation_server.service.admission import Deadline
 from animation_server.storage import ObjectStore
 from animation_server.storage.keys import character_folder, drawing_folder, is_id

@@ -20,10 +20,10 @@ from animation_server.annotate import (
     annotate_all,
     find_figures,
 )
+from animation_server.annotation_folder import write_annotation
 from animation_server.character import read_character
 from animation_server.drawing import Drawing
 from animation_server.errors import NoFigureError
-from animation_server.files.annotation_folder import write_annotation
 from animation_server.inference.contract import Detection, Pose
 from tests.figures import PAPER, DrawnFigure, draw_figure
 
