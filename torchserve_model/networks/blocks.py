@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -75,6 +78,45 @@ class UpBlock(nn.Module):
         up = functional.interpolate(self.reduce(x), scale_factor=2.0, mode="nearest")
         out: Tensor = self.block(functional.relu(up + skip))
         return out
+
+
+class Features(NamedTuple):
+    """What a pyramid sees: on the way down at strides 2, 4 and 32, and back up, with all in view, at 8."""
+
+    x2: Tensor
+    x4: Tensor
+    x32: Tensor
+    y8: Tensor
+
+
+class Pyramid(nn.Module):
+    """Down to stride 32 and back up to stride 8; both networks are one, with heads of their own.
+
+    They derive from it, for the names of parameters in checkpoints and exports are those of attributes.
+    """
+
+    def __init__(self, stem: int, channels: Sequence[int], blocks: Sequence[int]) -> None:
+        """stem, channels : after the stem, and at strides 4, 8, 16 and 32. blocks : residual ones there."""
+        super().__init__()
+        c4, c8, c16, c32 = channels
+        b4, b8, b16, b32 = blocks
+        self.normalise = Normalise()
+        self.stem = ConvNorm(3, stem, stride=2)
+        self.down4 = Stage(stem, c4, b4)
+        self.down8 = Stage(c4, c8, b8)
+        self.down16 = Stage(c8, c16, b16)
+        self.down32 = Stage(c16, c32, b32)
+        self.up16 = UpBlock(c32, c16)
+        self.up8 = UpBlock(c16, c8)
+
+    def features(self, images: Tensor) -> Features:
+        """(B, S, S, 3) uint8 RGB to features, each (B, C, S / stride, S / stride)."""
+        x2 = self.stem(self.normalise(images, self.stem[0].weight))
+        x4 = self.down4(x2)
+        x8 = self.down8(x4)
+        x16 = self.down16(x8)
+        x32 = self.down32(x16)
+        return Features(x2, x4, x32, self.up8(self.up16(x32, x16), x8))
 
 
 def initialise(network: nn.Module) -> None:

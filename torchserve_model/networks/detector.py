@@ -17,11 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from torchserve_model.networks.blocks import (
-    ConvNorm,
-    Normalise,
+    Pyramid,
     ResidualBlock,
-    Stage,
-    UpBlock,
     cell_centres,
     initialise,
 )
@@ -65,22 +62,13 @@ class DetectorLogits(NamedTuple):
     distances: Tensor
 
 
-class DetectorNetwork(nn.Module):
+class DetectorNetwork(Pyramid):
     """(B, S, S, 3) uint8 RGB to DetectorLogits."""
 
     def __init__(self, config: DetectorConfig) -> None:
-        super().__init__()
+        super().__init__(config.stem, config.channels, config.blocks)
         self.config = config
-        c4, c8, c16, c32 = config.channels
-        b4, b8, b16, b32 = config.blocks
-        self.normalise = Normalise()
-        self.stem = ConvNorm(3, config.stem, stride=2)
-        self.down4 = Stage(config.stem, c4, b4)
-        self.down8 = Stage(c4, c8, b8)
-        self.down16 = Stage(c8, c16, b16)
-        self.down32 = Stage(c16, c32, b32)
-        self.up16 = UpBlock(c32, c16)
-        self.up8 = UpBlock(c16, c8)
+        c8 = config.channels[1]
         self.refine8 = ResidualBlock(c8, c8)
         self.centre_head = nn.Conv2d(c8, 1, 1)
         self.distance_head = nn.Conv2d(c8, 4, 1)
@@ -93,11 +81,7 @@ class DetectorNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> DetectorLogits:
         """(B, S, S, 3) uint8 RGB; see DetectorLogits."""
-        x4 = self.down4(self.stem(self.normalise(images, self.centre_head.weight)))
-        x8 = self.down8(x4)  # (B, c8, h, h)
-        x16 = self.down16(x8)
-        x32 = self.down32(x16)
-        y8 = self.refine8(self.up8(self.up16(x32, x16), x8))  # (B, c8, h, h)
+        y8 = self.refine8(self.features(images).y8)  # (B, c8, h, h)
         distances = functional.softplus(self.distance_head(y8).float()) * (self.config.size / 8.0)
         return DetectorLogits(centres=self.centre_head(y8).squeeze(1).float(), distances=distances)
 

@@ -16,9 +16,8 @@ from torch.nn import functional
 
 from torchserve_model.networks.blocks import (
     ConvNorm,
-    Normalise,
+    Pyramid,
     ResidualBlock,
-    Stage,
     UpBlock,
     cell_centres,
     initialise,
@@ -67,22 +66,13 @@ class PoseLogits(NamedTuple):
     mask: Tensor
 
 
-class PoseNetwork(nn.Module):
+class PoseNetwork(Pyramid):
     """(B, S, S, 3) uint8 RGB to PoseLogits."""
 
     def __init__(self, config: PoseConfig) -> None:
-        super().__init__()
+        super().__init__(config.stem, config.channels, config.blocks)
         self.config = config
-        c4, c8, c16, c32 = config.channels
-        b4, b8, b16, b32 = config.blocks
-        self.normalise = Normalise()
-        self.stem = ConvNorm(3, config.stem, stride=2)
-        self.down4 = Stage(config.stem, c4, b4)
-        self.down8 = Stage(c4, c8, b8)
-        self.down16 = Stage(c8, c16, b16)
-        self.down32 = Stage(c16, c32, b32)
-        self.up16 = UpBlock(c32, c16)
-        self.up8 = UpBlock(c16, c8)
+        c4, c8, _, c32 = config.channels
         self.up4 = UpBlock(c8, c4)
         self.refine4 = ResidualBlock(c4, c4)
         self.heatmap_head = nn.Conv2d(c4, config.keypoints, 1)
@@ -98,13 +88,8 @@ class PoseNetwork(nn.Module):
 
     def forward(self, images: Tensor) -> PoseLogits:
         """(B, S, S, 3) uint8 RGB; see PoseLogits."""
-        x2 = self.stem(self.normalise(images, self.heatmap_head.weight))  # (B, stem, S/2, S/2)
-        x4 = self.down4(x2)
-        x8 = self.down8(x4)
-        x16 = self.down16(x8)
-        x32 = self.down32(x16)
-        up = self.up8(self.up16(x32, x16), x8)
-        y4 = self.refine4(self.up4(up, x4))  # (B, c4, S/4, S/4)
+        x2, x4, x32, y8 = self.features(images)
+        y4 = self.refine4(self.up4(y8, x4))  # (B, c4, S/4, S/4)
         m2 = functional.interpolate(self.mask_up2(y4), scale_factor=2.0, mode="nearest")
         m2 = self.mask_refine2(functional.relu(m2 + x2))  # (B, stem, S/2, S/2)
         mask = functional.pixel_shuffle(self.mask_head(m2), 2)  # (B, 1, S, S)
