@@ -11,7 +11,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bvh_tools.bvh import format_bvh, read_bvh, write_atomically
+from bvh_tools.bvh import read_bvh, write_atomically
+from bvh_tools.bvh_writer import format_bvh
 from bvh_tools.check import check
 from bvh_tools.clip import Clip
 from bvh_tools.convert import change_fps, change_rotation_order, change_scale, change_up, rename_joints

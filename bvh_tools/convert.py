@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from bvh_tools import quaternion as quat
-from bvh_tools.bvh import POSITION_CHANNELS
+from bvh_tools.channels import POSITION_CHANNELS
 from bvh_tools.clip import Clip
 from bvh_tools.errors import BvhError
 from bvh_tools.humanoid import aim

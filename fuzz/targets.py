@@ -21,7 +21,7 @@ from animation_server.errors import AnimationError, InputError
 from animation_server.inference.answers import parse_detections, parse_pose
 from animation_server.motion.config import load_motion_config, load_retarget_config
 from animation_server.scene.config import load_scene_config
-from bvh_tools.bvh import parse_bvh
+from bvh_tools.bvh_parser import parse_bvh
 from bvh_tools.errors import BvhError
 from bvh_tools.keys import parse_keys
 

@@ -6,12 +6,13 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.datastructures import MultiDict
 
 from animation_server.animate import AnimationOptions
+from animation_server.api.answer_models import MOBILE_MOTIONS, Animations, MobileUrls
 from animation_server.api.describe import Answer, Body, describe
 from animation_server.api.hang_up import cancelled_by_hang_up
 from animation_server.api.jobs import answer_by_job
-from animation_server.api.models import MOBILE_MOTIONS, Animations, AnimationWishes, MobileRequest, MobileUrls
 from animation_server.api.parts import current_parts
 from animation_server.api.request_log import note
+from animation_server.api.request_models import AnimationWishes, MobileRequest
 from animation_server.api.wishes import (
     check_no_fields,
     look_of,

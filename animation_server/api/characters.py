@@ -6,23 +6,14 @@ from typing import cast
 
 from flask import Blueprint, Response, url_for
 
+from animation_server.api.answer_models import CharacterAnswer, CharacterUrls, Keypoint, Picture, Texture
 from animation_server.api.conditional import answer_json, check_if_match, revision_etag
 from animation_server.api.describe import Answer, Body, describe
 from animation_server.api.hang_up import cancelled_by_hang_up
 from animation_server.api.mask_image import decode_mask
-from animation_server.api.models import (
-    CharacterAnswer,
-    CharacterCorrection,
-    CharacterUrls,
-    Keypoint,
-    KeypointName,
-    NoFields,
-    Picture,
-    Texture,
-    decode_base64,
-)
 from animation_server.api.parts import current_parts
 from animation_server.api.request_log import note
+from animation_server.api.request_models import CharacterCorrection, KeypointName, NoFields, decode_base64
 from animation_server.api.wishes import check_no_fields, parse_fields, parse_json, read_upload
 from animation_server.errors import InputError
 from animation_server.service.characters import Correction, StoredCharacter

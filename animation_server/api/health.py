@@ -6,9 +6,9 @@ import logging
 
 from flask import Blueprint, Response, jsonify
 
+from animation_server.api.answer_models import Health, Readiness
 from animation_server.api.describe import Answer, describe
 from animation_server.api.errors import error_response
-from animation_server.api.models import Health, Readiness
 from animation_server.api.parts import current_parts
 from animation_server.errors import DependencyError
 

@@ -12,9 +12,9 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.datastructures import Headers
 
 from animation_server.api.access import caller
+from animation_server.api.answer_models import Animations, JobAnswer, JobFailure
 from animation_server.api.describe import Answer, Media, describe
 from animation_server.api.errors import error_response
-from animation_server.api.models import Animations, JobAnswer, JobFailure
 from animation_server.api.parts import current_parts
 from animation_server.api.preferences import (
     EVENT_STREAM,

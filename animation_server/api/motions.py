@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint, Response
 
+from animation_server.api.answer_models import MotionAnswer, Motions
 from animation_server.api.conditional import answer_json
 from animation_server.api.describe import Answer, describe
-from animation_server.api.models import MotionAnswer, Motions
 from animation_server.api.parts import current_parts
 from animation_server.api.wishes import check_no_fields
 

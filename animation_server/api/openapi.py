@@ -16,6 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_jso
 from werkzeug.routing import Rule
 
 from animation_server.api.access import needs_key
+from animation_server.api.answer_models import ErrorAnswer, JobAnswer
 from animation_server.api.conditional import answer_json
 from animation_server.api.describe import (
     DRAWING,
@@ -29,7 +30,6 @@ from animation_server.api.describe import (
     describe,
     operation_of,
 )
-from animation_server.api.models import AnimationWishes, ErrorAnswer, JobAnswer
 from animation_server.api.openapi_texts import (
     ANSWER_HEADERS,
     DESCRIPTION,
@@ -40,6 +40,7 @@ from animation_server.api.openapi_texts import (
     TAGS,
 )
 from animation_server.api.parts import Parts, parts_of
+from animation_server.api.request_models import AnimationWishes
 
 blueprint = Blueprint("openapi", __name__)
 

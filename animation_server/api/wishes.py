@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 from animation_server.animate import AnimationOptions
 from animation_server.api.errors import invalid
-from animation_server.api.models import AnimationWishes
+from animation_server.api.request_models import AnimationWishes
 from animation_server.errors import InputError
 from animation_server.settings import Settings
 

@@ -89,7 +89,7 @@ def run_worker(settings: Settings) -> int:
 def _serve_numbers(settings: Settings) -> Path:
     """Let the children share their numbers, and tell them to Prometheus; returns where they share them."""
     directory = share_numbers()
-    from animation_server.telemetry.metrics import serve_metrics
+    from animation_server.telemetry.metrics_processes import serve_metrics
 
     serve_metrics(settings.host, settings.worker_metrics_port, directory)
     return directory

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from bvh_tools.authoring import build_clip
-from bvh_tools.bvh import format_bvh, read_bvh
+from bvh_tools.bvh import read_bvh
+from bvh_tools.bvh_writer import format_bvh
 from bvh_tools.check import check
 from bvh_tools.clip import Clip
 from bvh_tools.info import describe

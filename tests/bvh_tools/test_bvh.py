@@ -10,7 +10,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bvh_tools import quaternion as quat
-from bvh_tools.bvh import MAX_BYTES, format_bvh, parse_bvh, read_bvh, write_bvh
+from bvh_tools.bvh import MAX_BYTES, read_bvh, write_bvh
+from bvh_tools.bvh_parser import parse_bvh
+from bvh_tools.bvh_writer import format_bvh
 from bvh_tools.clip import Clip
 from bvh_tools.errors import BvhError
 from bvh_tools.kinematics import end_site_positions, fk

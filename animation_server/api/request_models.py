@@ -1,4 +1,4 @@
-"""Requests and answers, typed: what is validated, what is sent, and what the OpenAPI document shows.
+"""What requests hold, typed: validated here, and shown in the OpenAPI document.
 
 Limits that the operator sets are checked where the settings are at hand; see `wishes` and `openapi`.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -16,7 +15,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    RootModel,
     StrictStr,
     ValidationInfo,
     WithJsonSchema,
@@ -25,18 +23,26 @@ from pydantic import (
 
 from animation_server.render.backdrop import Colour, parse_colour
 
-MOBILE_MOTIONS = ("dab", "jumping", "zombie")
-"""What the original mobile contract answers with, whatever the settings say."""
-
 LEAST_SIDE = 16
 
-_EXAMPLE_ID = "3f2a9c1b7d604e5f8a9b0c1d2e3f4a5b"
-_EXAMPLE_URL = (
-    "http://127.0.0.1:8000/objects/9d0c4a7be1f2430586bb4c1a7e5d2f10/dab-0f1e2d3c4b5a69788796a5b4.gif"
-)
-_EXAMPLE_FOLDER = "http://127.0.0.1:8000/objects/characters/f8f9e749e3a5be69ccf5772b077da526"
 _SIZE = re.compile(r"([0-9]{1,6})(?:x([0-9]{1,6}))?")
 _URL_SAFE_TO_STANDARD = str.maketrans("-_", "+/")
+
+KeypointName = Literal[
+    "nose",
+    "left_shoulder",
+    "right_shoulder",
+    "left_elbow",
+    "right_elbow",
+    "left_hand",
+    "right_hand",
+    "left_hip",
+    "right_hip",
+    "left_knee",
+    "right_knee",
+    "left_foot",
+    "right_foot",
+]
 
 
 def _split_motions(came: Any) -> Any:
@@ -154,42 +160,8 @@ class AnimationWishes(RequestFields):
         return came
 
 
-class Animations(BaseModel):
-    """Where the animations are."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"id": _EXAMPLE_ID, "animations": {"dab": _EXAMPLE_URL}}]}
-    )
-
-    id: Annotated[
-        str, Field(description="Names what was animated; deletes it with DELETE /v1/characters/{id}.")
-    ]
-    animations: Annotated[dict[str, str], Field(description="Address of each motion's file.")]
-
-
-class MotionAnswer(BaseModel):
-    """One motion that can be asked for."""
-
-    name: str
-    frames: Annotated[int, Field(description="Of the whole clip.")]
-    duration_s: Annotated[float, Field(description="Seconds, at speed 1.")]
-    preview_url: Annotated[
-        str, Field(description="A small animation of it; made when it is first asked for.")
-    ]
-
-
-class Motions(BaseModel):
-    """The motions that can be asked for."""
-
-    motions: list[MotionAnswer]
-
-
-class MobileUrls(RootModel[dict[str, str]]):
-    """Address of each motion's GIF."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [dict.fromkeys(MOBILE_MOTIONS, _EXAMPLE_URL)]},
-    )
+class NoFields(RequestFields):
+    """Nothing beside the image."""
 
 
 class MobileRequest(BaseModel):
@@ -202,88 +174,7 @@ class MobileRequest(BaseModel):
         return decode_base64(self.file)
 
 
-class Picture(BaseModel):
-    """Size of a picture in pixels."""
-
-    width: int
-    height: int
-
-
-class Texture(Picture):
-    """The crop that the character is made of: image = texture * scale + offset."""
-
-    scale: float
-    offset: tuple[float, float]
-
-
-class CharacterUrls(BaseModel):
-    """Where a character's pictures are."""
-
-    texture: Annotated[str, Field(description="The crop of the drawing.")]
-    mask: Annotated[str, Field(description="White on the figure, of the texture's size.")]
-    overlay: Annotated[
-        str, Field(description="Mask and joints drawn over the texture, for people to look at.")
-    ]
-
-
-KeypointName = Literal[
-    "nose",
-    "left_shoulder",
-    "right_shoulder",
-    "left_elbow",
-    "right_elbow",
-    "left_hand",
-    "right_hand",
-    "left_hip",
-    "right_hip",
-    "left_knee",
-    "right_knee",
-    "left_foot",
-    "right_foot",
-]
 Coordinate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Keypoint = Annotated[
-    tuple[float, float, float],
-    Field(description="x and y in pixels of the upright image, and the confidence, 0 to 1."),
-]
-
-
-class CharacterAnswer(BaseModel):
-    """A figure cut out of its drawing. Places are pixels of the upright image, x right, y down."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": _EXAMPLE_ID,
-                    "revision": 1,
-                    "image": {"width": 1000, "height": 944},
-                    "bbox_xyxy": [55.36, 0.0, 885.73, 884.15],
-                    "score": 0.9393,
-                    "keypoints": {"nose": [440.89, 219.07, 0.8124], "left_hand": [802.18, 380.02, 0.7748]},
-                    "texture": {"width": 543, "height": 568, "scale": 1.58, "offset": [41.41, 0.29]},
-                    "urls": {
-                        name: f"{_EXAMPLE_FOLDER}/{name}-0c91f2f5ea9f8f14.png"
-                        for name in ("texture", "mask", "overlay")
-                    },
-                }
-            ]
-        }
-    )
-
-    id: Annotated[str, Field(description="Who knows it may read, change and delete the character.")]
-    revision: Annotated[int, Field(description="One more with every correction; the ETag begins with it.")]
-    image: Annotated[Picture, Field(description="The upright drawing at full resolution.")]
-    bbox_xyxy: Annotated[
-        tuple[float, float, float, float], Field(description="Left, top, right and bottom of the figure.")
-    ]
-    score: Annotated[float, Field(description="The detector's confidence, 0 to 1.")]
-    keypoints: Annotated[
-        dict[KeypointName, Keypoint],
-        Field(description="The figure's joints; left and right are its own. 1 where a person placed it."),
-    ]
-    texture: Texture
-    urls: CharacterUrls
 
 
 class CharacterCorrection(RequestFields):
@@ -313,71 +204,3 @@ def decode_base64(text: str) -> bytes:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise ValueError("expected base64") from None
-
-
-class JobFailure(BaseModel):
-    """Why a job failed: what the same request would have been answered without a job."""
-
-    code: str
-    message: str
-    status: int
-
-
-class JobAnswer(BaseModel):
-    """A job as it is now. `stage` is set while it runs, `result` once it is done, `error` once it failed."""
-
-    id: str
-    state: Literal["queued", "running", "done", "failed", "cancelled"]
-    stage: str | None
-    progress: Annotated[float, Field(ge=0, le=1)]
-    created_at: datetime
-    updated_at: datetime
-    result: Animations | None
-    error: JobFailure | None
-
-
-class NoFields(RequestFields):
-    """Nothing beside the image."""
-
-
-class ErrorDetail(BaseModel):
-    """What went wrong."""
-
-    code: Annotated[str, Field(description="Stable name for programs.")]
-    message: Annotated[str, Field(description="For people: what was expected, and what came.")]
-    request_id: Annotated[str, Field(description="As in X-Request-ID; names the request in the log.")]
-
-
-class ErrorAnswer(BaseModel):
-    """Every error has this shape."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "ok": False,
-                    "error": {
-                        "code": "no_figure",
-                        "message": "Expected a drawing of a figure with head, arms and legs; found none.",
-                        "request_id": _EXAMPLE_ID,
-                    },
-                }
-            ]
-        }
-    )
-
-    ok: Literal[False]
-    error: ErrorDetail
-
-
-class Health(BaseModel):
-    """The process is alive."""
-
-    ok: Literal[True]
-
-
-class Readiness(BaseModel):
-    """Everything the service leans on answers; or, with `ok` false and an error, something does not."""
-
-    ok: Literal[True]
-    checks: dict[str, Literal["ok", "running", "failing"]]
