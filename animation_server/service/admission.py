@@ -15,8 +15,8 @@ from animation_server.errors import CancelledError, DeadlineError, OverloadedErr
 T = TypeVar("T")
 
 CLAIM_S = 0.5
-"""How long a place is kept for a request that is still being read. Longer, and a few clients that send slowly
-would keep everybody out.
+"""How long a place is kept for a request that is still being read, and how long after a refusal places are
+kept at all. Longer, and a few clients that send slowly would keep everybody out.
 """
 
 _NOTICE_CANCEL_S = 0.25
@@ -105,19 +105,26 @@ class Admission:
         self._idle = at_once
         self._taken = 0
         self._claims: dict[object, float] = {}
+        self._rush_ends = 0.0
         self._waiting: deque[threading.Event] = deque()
         self._lock = threading.Lock()
 
     def claim(self) -> None:
         """Keep a place for the current request until its `slot`, or `unclaim`, for CLAIM_S at most.
 
-        Raises OverloadedError where all places are taken or claimed. Without it one free place is promised to
-        everybody who comes while the first of them is still being read.
+        Raises OverloadedError where all places are taken; where somebody has just been refused, also where
+        all are taken or claimed. In such a rush one free place would otherwise be promised to everybody who
+        comes while the first of them is still being read. At other times claims keep nobody out: those who
+        ask for what is stored already make them, too.
         """
         claim = object()
         with self._lock:
-            self._check()
-            self._claims[claim] = time.monotonic() + CLAIM_S
+            self._check(self._taken)
+            now = time.monotonic()
+            self._claims = {claim: until for claim, until in self._claims.items() if until > now}
+            if now < self._rush_ends:
+                self._check(self._taken + len(self._claims))
+            self._claims[claim] = now + CLAIM_S
         _claim.set(claim)
 
     def unclaim(self) -> None:
@@ -135,7 +142,7 @@ class Admission:
         """
         with self._lock:
             self._claims.pop(_claim.get(), None)
-            self._check()
+            self._check(self._taken)
             self._taken += 1
         self._note(1)
         try:
@@ -149,10 +156,10 @@ class Admission:
                 self._taken -= 1
             self._note(-1)
 
-    def _check(self) -> None:
-        now = time.monotonic()
-        self._claims = {claim: until for claim, until in self._claims.items() if until > now}
-        if self._taken + len(self._claims) >= self.limit:
+    def _check(self, taken: int) -> None:
+        if self._taken >= self.limit:
+            self._rush_ends = time.monotonic() + CLAIM_S
+        if taken >= self.limit:
             raise OverloadedError(
                 f"{self.limit} requests are being rendered or waiting for it already. Try again later."
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from contextvars import Context
 
 import pytest
@@ -37,48 +38,70 @@ def test_admission_turns_away_what_goes_beyond() -> None:
     assert sum(places) == 0
 
 
-def in_turn(*calls: Callable[[], object]) -> None:
+def apart(*calls: Callable[[], object]) -> None:
     """Make calls, each as a request of its own."""
     for call in calls:
         Context().run(call)
 
 
-def test_a_claim_keeps_a_place() -> None:
-    """What one has claimed no other gets; it is had once, by its slot, and may be given back."""
+def take(admission: Admission) -> None:
+    with admission.slot(Deadline.after(10)):
+        pass
+
+
+def rush(admission: Admission) -> None:
+    """Let somebody be refused."""
+    with ExitStack() as places:
+        for _ in range(admission.limit):
+            places.enter_context(admission.slot(Deadline.after(10)))
+        with pytest.raises(OverloadedError):
+            admission.claim()
+
+
+def test_in_a_rush_a_claim_keeps_a_place() -> None:
+    """What one has claimed no other claims; it is had once, by its slot, and may be given back."""
     admission = Admission(2, 2)
+    rush(admission)
 
-    def take() -> None:
-        with admission.slot(Deadline.after(10)):
-            pass
-
-    def claim_take_and_see() -> None:
+    def claim_and_take() -> None:
         admission.claim()
-        with admission.slot(Deadline.after(10)):
-            for late in (admission.claim, take):
-                with pytest.raises(OverloadedError):
-                    in_turn(late)
-        in_turn(take)
+        with admission.slot(Deadline.after(10)), pytest.raises(OverloadedError):
+            apart(admission.claim)
 
     first = Context()
     first.run(admission.claim)
-    in_turn(claim_take_and_see)
-    first.run(take)
-    first.run(admission.claim)
+    apart(claim_and_take)
+    first.run(take, admission)
+    for _ in range(3):
+        first.run(admission.claim)
+        first.run(admission.unclaim)
     first.run(admission.unclaim)
-    first.run(admission.unclaim)
-    in_turn(admission.claim, admission.claim)
+    apart(admission.claim, admission.claim)
     with pytest.raises(OverloadedError):
-        in_turn(admission.claim)
+        apart(admission.claim)
+
+
+def test_without_a_rush_claims_keep_nobody_out() -> None:
+    """Any number may ask at once for what is stored already, and come without having claimed."""
+    admission = Admission(2, 2)
+    apart(*[admission.claim] * 10)
+    take(admission)
 
 
 def test_a_claim_is_over_when_nobody_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that is read too slowly loses its place to others, and takes its chance."""
-    monkeypatch.setattr(admission_module, "CLAIM_S", 0.0)
     admission = Admission(1, 1)
+    rush(admission)
     slow = Context()
+    monkeypatch.setattr(admission_module, "CLAIM_S", 0.0)
     slow.run(admission.claim)
+    monkeypatch.undo()
     with admission.slot(Deadline.after(10)), pytest.raises(OverloadedError):
-        slow.run(lambda: admission.slot(Deadline.after(10)).__enter__())
+        slow.run(take, admission)
+    apart(admission.claim)
+    with pytest.raises(OverloadedError):
+        apart(admission.claim)
+    slow.run(take, admission)
 
 
 def test_admission_is_in_turn() -> None:
