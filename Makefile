@@ -18,6 +18,7 @@ REVISION := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 BUILD = $(ENGINE) $(PODMAN_FLAGS) build $(BUILD_FLAGS) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
 SERVER_IMAGE := localhost/animation-server:$(VERSION)
 MODEL_IMAGE := localhost/torchserve-model:$(VERSION)-cpu
+MODEL_GPU_IMAGE := localhost/torchserve-model:$(VERSION)-gpu
 REDIS_IMAGE := localhost/animation-redis:$(VERSION)
 S3_IMAGE := localhost/animation-s3:$(VERSION)
 export ENGINE PODMAN_FLAGS
@@ -104,8 +105,9 @@ images: $(VENV)/.dev ## build the images; print what they weigh, layer by layer
 	$(BIN)/python docker/image_sizes.py docker/image_sizes.json animation-server=$(SERVER_IMAGE) \
 	  torchserve-model-cpu=$(MODEL_IMAGE) animation-redis=$(REDIS_IMAGE)
 
-image-gpu: ## build the model image for GPUs, some 3 GB
-	$(BUILD) --build-arg VARIANT=gpu -t localhost/torchserve-model:$(VERSION)-gpu -f docker/torchserve_model.Dockerfile .
+image-gpu: $(VENV)/.dev ## build the model image for GPUs; print what it weighs
+	$(BUILD) --build-arg VARIANT=gpu -t $(MODEL_GPU_IMAGE) -f docker/torchserve_model.Dockerfile .
+	$(BIN)/python docker/image_sizes.py docker/image_sizes.json torchserve-model-gpu=$(MODEL_GPU_IMAGE)
 
 test-images: $(VENV)/.dev ## run the built images: read-only, without rights, ended by a signal
 	SERVER_IMAGE=$(SERVER_IMAGE) MODEL_IMAGE=$(MODEL_IMAGE) $(BIN)/python -m pytest tests/docker

@@ -36,7 +36,7 @@ REMOVED = {
         "linalg/_decomp_interpolative*", "misc", "ndimage", "odr", "optimize", "signal",
         "special/cython_special*", "stats",
     ],
-    "torch": ["bin/*Test*", "bin/protoc*", "bin/test_*", "include", "share"],
+    "torch": ["bin/*", "include", "share"],
     "ts": ["torch_handler/unit_tests"],
     "wcwidth": ["*"],
 }  # fmt: skip
@@ -46,8 +46,12 @@ KEPT = frozenset({
     "botocore/data/_retry.json", "botocore/data/endpoints.json", "botocore/data/partitions.json",
     "botocore/data/sdk-default-configuration.json", "botocore/data/s3", "botocore/data/sso",
     "botocore/data/sso-oidc", "botocore/data/sts",
+    "torch/bin/torch_shm_manager",
 })  # fmt: skip
-"""S3, and the services that credentials come from."""
+"""S3, the services that credentials come from, and what torch starts itself."""
+
+AS_PACKED = frozenset({"nvidia", "torch", "triton"})
+"""Packages whose libraries were laid out by hand by those who packed them; strip cannot follow."""
 
 REMOVED_ANYWHERE = ("**/tests", "**/*.a", "**/*.h", "**/*.hpp", "**/*.pxd", "**/*.pyi", "**/*.pyx")
 
@@ -178,12 +182,12 @@ def link_twins(site: Path) -> None:
 def strip(site: Path) -> list[Path]:
     """Strip extension modules and their like; returns what was stripped.
 
-    Libraries in `*.libs`, and torch's, were laid out anew by whoever packed the wheel, which strip cannot
-    follow; nor can it for some others.
+    Libraries in `*.libs` were laid out anew by whoever packed the wheel, as those in AS_PACKED were; some
+    others cannot be stripped either.
     """
     stripped = []
     for file in elf_files(site):
-        if not file.parent.name.endswith(".libs") and "torch" not in file.relative_to(site).parts:
+        if not file.parent.name.endswith(".libs") and file.relative_to(site).parts[0] not in AS_PACKED:
             smaller = file.with_name(file.name + ".stripped")
             run("strip", "--strip-unneeded", "-o", smaller, file)
             if is_aligned(smaller):

@@ -44,7 +44,9 @@ RUN case "${VARIANT}" in \
         && { grep -q '^cuda.*None' /opt/venv/lib/python3.11/site-packages/torch/version.py \
              || { echo "TORCH_CPU_INDEX: expected the index of torch for CPUs; pip found torch for GPUs" >&2; exit 2; }; } \
         && python3.11 -m pip --python /opt/venv/bin/python install --no-deps -r /tmp/requirements.txt ;; \
-      gpu) python3.11 -m pip --python /opt/venv/bin/python install -r /tmp/requirements.txt ;; \
+      gpu) python3.11 -m pip --python /opt/venv/bin/python install -r /tmp/requirements.txt \
+        && { ! grep -q '^cuda.*None' /opt/venv/lib/python3.11/site-packages/torch/version.py \
+             || { echo "VARIANT=gpu: expected torch with CUDA, pip found torch for CPUs; look at its find-links" >&2; exit 2; }; } ;; \
       *) echo "VARIANT: expected cpu or gpu, came ${VARIANT}" >&2; exit 2 ;; \
     esac
 COPY docker/slim.py /tmp/
