@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -13,7 +11,6 @@ from bvh_tools.clip import Clip, Skeleton
 
 ORDERS = ("XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX")
 POSITIONS = ("Xposition", "Yposition", "Zposition")
-REFERENCE = Path(__file__).resolve().parents[2] / "shared"
 
 
 def random_rotations(rng: np.random.Generator, *shape: int) -> NDArray[np.float64]:

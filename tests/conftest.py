@@ -7,8 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.parts.pod import MODEL_STORE
-from tests.parts.torchserve import TorchServe, torchserve
+# Their assertions, too, tell what came; pytest must know before it imports them.
+pytest.register_assert_rewrite(
+    "tests.app_client", "tests.bvh_clips", "tests.fakes", "tests.inference_contract", "tests.parts"
+)
+
+from tests.parts.pod import MODEL_STORE  # noqa: E402
+from tests.parts.torchserve import TorchServe, torchserve  # noqa: E402
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

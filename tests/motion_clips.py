@@ -17,8 +17,6 @@ from bvh_tools.clip import Clip, Skeleton
 from tests.figures import KEYPOINTS, SIZE
 
 TEXTURE_SIZE = (SIZE[1], SIZE[0])
-REPOSITORY = Path(__file__).resolve().parents[1]
-SHARED = REPOSITORY.parent / "shared"
 
 
 def drawn_skeleton() -> CharacterSkeleton:

@@ -11,8 +11,8 @@ import pytest
 import requests
 
 from tests.parts.server import animation_server
+from tests.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 PASTED = "\n".join(re.findall(r"^```sh\n(.*?)^```", PAGE, re.M | re.S))
 SIGNS = (

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from fuzz.targets import TARGETS
+from tests.places import ROOT
 
-FUZZ = Path(__file__).resolve().parents[1] / "fuzz"
+FUZZ = ROOT / "fuzz"
 INPUTS = sorted(path for kind in ("corpus", "failures") for path in (FUZZ / kind).glob("*/*"))
 
 

@@ -11,8 +11,8 @@ import pytest
 import requests
 from PIL import Image
 
+from tests.drawings import sample
 from tests.parts.pod import MODEL_STORE, Pod, running_pod
-from tests.parts.stand import drawing
 
 pytestmark = [
     pytest.mark.slow,
@@ -28,7 +28,7 @@ def _pod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pod]:
 
 
 def post(pod: Pod, variant: int) -> requests.Response:
-    return requests.post(f"{pod.server.url}/v1/animations", files={"image": drawing(variant)}, timeout=60)
+    return requests.post(f"{pod.server.url}/v1/animations", files={"image": sample(variant)}, timeout=60)
 
 
 def test_a_drawing_becomes_gifs_in_object_storage(pod: Pod) -> None:
@@ -94,7 +94,7 @@ def test_links_do_not_open_with_another_signature(pod: Pod) -> None:
 
 def test_characters_live_in_object_storage(pod: Pod) -> None:
     """Made, shown, corrected, animated and deleted by way of the real S3 server; nothing of it is left."""
-    image = drawing(7)
+    image = sample(7)
     answer = requests.post(
         f"{pod.server.url}/v1/characters", image, headers={"Content-Type": "image/png"}, timeout=60
     )

@@ -15,11 +15,10 @@ from animation_server.inference.embedded import EmbeddedClient
 from animation_server.inference.torchserve import TorchServeAddress, TorchServeClient
 from animation_server.inference.torchserve_grpc import GrpcTransport
 from animation_server.inference.torchserve_http import HttpPeer, HttpTransport
-
-# The contract itself: these tests, with the clients below.
-from tests.animation_server.test_inference_clients import TestContract  # noqa: F401
 from tests.figures import draw_figure
+from tests.inference_contract import InferenceContract
 from tests.parts.torchserve import MODELS, TorchServe
+from tests.places import SAMPLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs_torch]
 
@@ -30,6 +29,10 @@ def client(request: pytest.FixtureRequest, torchserve: TorchServe) -> Iterator[T
     address = TorchServeAddress(torchserve.url, grpc_address, torchserve.management_url)
     with closing(TorchServeClient(address)) as client:
         yield client
+
+
+class TestContract(InferenceContract):
+    """What annotate relies on, of the real TorchServe."""
 
 
 def test_answers_as_the_embedded_models_do(client: TorchServeClient) -> None:
@@ -48,7 +51,7 @@ def test_both_protocols_carry_the_same_answer(torchserve: TorchServe) -> None:
     """HTTP and gRPC give the same bytes for the same picture."""
     http = HttpTransport(HttpPeer(torchserve.url, connect_timeout_s=2))
     grpc = GrpcTransport(torchserve.grpc_address, connect_timeout_s=2)
-    picture = (Path(__file__).parents[1] / "docs" / "sample_drawing.jpg").read_bytes()
+    picture = SAMPLE.read_bytes()
     with closing(http), closing(grpc):
         for model in MODELS:
             assert http.predict(model, picture, 20) == grpc.predict(model, picture, 20)

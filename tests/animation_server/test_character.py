@@ -18,8 +18,9 @@ from animation_server.character import (
 )
 from animation_server.errors import InputError
 from tests.figures import draw_figure
+from tests.places import SHARED
 
-UPSTREAM = Path(__file__).resolve().parents[3] / "shared" / "animated_drawings" / "examples" / "characters"
+UPSTREAM = SHARED / "animated_drawings" / "examples" / "characters"
 
 
 def other_format() -> bytes:

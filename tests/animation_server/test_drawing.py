@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import struct
 import subprocess
 import sys
-import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from PIL import Image, ImageCms, ImageOps
 from animation_server.drawing import DecodeLimits, decode_drawing
 from animation_server.errors import InputError
 from animation_server.jpeg_scans import count_scans
+from tests.drawings import png_header, png_of_rows
 
 
 def picture(width: int = 60, height: int = 40) -> Image.Image:
@@ -35,22 +34,6 @@ def encoded(image: Image.Image, format_name: str, **options: Any) -> bytes:
     else:
         image.save(stream, format_name, **options)
     return stream.getvalue()
-
-
-def png_header(width: int, height: int) -> bytes:
-    """A PNG that claims a size and holds a few bytes of pixels: a decompression bomb."""
-    return png(width, height, bytes(100_000))
-
-
-def png(width: int, height: int, pixels: bytes, level: int = 9) -> bytes:
-    """A PNG of 8-bit RGBA with these rows, each of which begins with its filter's number, 0."""
-
-    def chunk(name: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
-    body = chunk(b"IDAT", zlib.compress(pixels, level))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + body + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(
@@ -261,7 +244,7 @@ print(int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[
 def test_the_largest_image_of_each_kind_costs_a_bounded_amount_of_memory(tmp_path: Path) -> None:
     """Some hundred kilobytes can claim the most pixels there may be; none of them takes a gigabyte."""
     bombs = {
-        "b.png": png(7000, 7000, bytes(7000 * 28_001), level=1),
+        "b.png": png_of_rows(7000, 7000, bytes(7000 * 28_001), level=1),
         "b.webp": encoded(Image.new("RGB", (7000, 3500)), "WEBP", lossless=True, method=0),
     }
     for name, data in bombs.items():

@@ -14,8 +14,9 @@ import requests
 from PIL import Image
 
 from animation_server.api.keys import add_key
-from tests.animation_server.test_api import BLANK
+from tests.drawings import BLANK
 from tests.parts.server import Server, animation_server
+from tests.places import SAMPLE
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +24,6 @@ MARK = "cuttlefish-4711"
 """Written wherever a photograph, a form or a client can carry text."""
 
 _GPS, _USER_COMMENT, _EXIF_IFD, _MAKE, _ORIENTATION = 0x8825, 0x9286, 0x8769, 0x010F, 0x0112
-SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample_drawing.jpg"
 
 
 def photograph() -> bytes:

@@ -20,7 +20,7 @@ from animation_server.motion.library import load_motion
 from animation_server.sample import sample_character, sample_drawing
 from animation_server.service.library_renderer import LibraryRenderer, motion_digest
 from animation_server.settings import Settings
-from tests.animation_server.test_api import DRAWING, png
+from tests.drawings import DRAWING, png
 
 RNG = np.random.default_rng(0)
 HEIGHT, WIDTH = 480, 640

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import yaml
@@ -15,8 +13,9 @@ from bvh_tools.check import check
 from bvh_tools.clip import Clip
 from bvh_tools.info import describe
 from bvh_tools.kinematics import fk
+from tests.places import ROOT
 
-LIBRARY = Path(__file__).resolve().parents[2] / "animation_server" / "motion" / "library"
+LIBRARY = ROOT / "animation_server" / "motion" / "library"
 NAMES = sorted(path.name.removesuffix(".keys.yaml") for path in LIBRARY.glob("*.keys.yaml"))
 
 

@@ -13,7 +13,8 @@ from bvh_tools import quaternion as quat
 from bvh_tools.bvh import read_bvh
 from bvh_tools.convert import change_up
 from bvh_tools.kinematics import fk, fk_with_rotations
-from tests.bvh_clips import REFERENCE, random_clip
+from tests.bvh_clips import random_clip
+from tests.places import SHARED
 
 _CASES = {
     "char1_dab_fair1_ppf": "fair1/dab",
@@ -28,9 +29,9 @@ _CASES = {
 @pytest.mark.parametrize("case", _CASES)
 def test_joints_stand_where_the_peer_puts_them(case: str) -> None:
     """FAIR, CMU and Rokoko clips, seen from the root, agree with AnimatedDrawings to its float32."""
-    motions = REFERENCE / "animated_drawings" / "examples" / "config" / "motion"
-    numbers = REFERENCE / "reference" / f"{case}.npz"
-    bvh = REFERENCE / "animated_drawings" / "examples" / "bvh" / f"{_CASES[case]}.bvh"
+    motions = SHARED / "animated_drawings" / "examples" / "config" / "motion"
+    numbers = SHARED / "reference" / f"{case}.npz"
+    bvh = SHARED / "animated_drawings" / "examples" / "bvh" / f"{_CASES[case]}.bvh"
     if not (numbers.exists() and bvh.exists() and motions.exists()):
         pytest.skip("the reference numbers and clips are not here")
     config: dict[str, Any] = yaml.safe_load((motions / f"{bvh.stem}.yaml").read_text())

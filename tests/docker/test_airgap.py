@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.places import SAMPLE
+
 ARCHIVE = os.environ.get("AIRGAP_ARCHIVE", "")
-ROOT = Path(__file__).resolve().parents[2]
-SAMPLE = ROOT / "docs" / "sample_drawing.jpg"
 ENGINE = os.environ.get("ENGINE", "podman")
 
 needs_archive = [

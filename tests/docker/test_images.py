@@ -8,17 +8,16 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import requests
 
 from tests.parts.podman import ENGINE, podman, try_podman
 from tests.parts.process import free_ports
+from tests.places import SAMPLE
 
 SERVER_IMAGE = os.environ.get("SERVER_IMAGE", "")
 MODEL_IMAGE = os.environ.get("MODEL_IMAGE", "")
-SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample_drawing.jpg"
 START_S = 180
 
 pytestmark = [

@@ -16,11 +16,11 @@ import pytest
 import requests
 
 from animation_server.storage.keys import is_key
-from tests.animation_server.test_server_process import drawing, post
+from tests.drawings import drawing
 from tests.fake_torchserve import SECONDS, FakeTorchServe, fake_torchserve
 from tests.fakes import FigureClient
 from tests.parts.process import eventually
-from tests.parts.server import Server, animation_server
+from tests.parts.server import Server, animation_server, post
 
 pytestmark = pytest.mark.slow
 

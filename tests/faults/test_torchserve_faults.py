@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 import pytest
 import requests
 
-from tests.parts.pod import SAMPLE
 from tests.parts.process import eventually
 from tests.parts.server import Server
 from tests.parts.stand import (
@@ -25,6 +24,7 @@ from tests.parts.stand import (
     metric,
     post,
 )
+from tests.places import SAMPLE
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs_torch]
 

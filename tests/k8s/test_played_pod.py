@@ -18,6 +18,7 @@ import requests
 import yaml
 from PIL import Image
 
+from tests.drawings import sample
 from tests.parts.manifests import K8S, Workload, named, needs_kubectl, quantity, render
 from tests.parts.podman import (
     ENGINE,
@@ -44,7 +45,6 @@ pytestmark = [
     pytest.mark.skipif(not (SERVER_IMAGE and MODEL_IMAGE), reason="needs the images: make pod-test"),
 ]
 
-SAMPLE = Path(__file__).resolve().parents[2] / "docs" / "sample_drawing.jpg"
 BUCKET = "animations"
 START_S = 180
 TORCHSERVE_PORTS = (7070, 7071, 8080, 8081, 8082)
@@ -120,11 +120,7 @@ def ready(pod: PlayedPod) -> bool:
 
 def post(pod: PlayedPod, variant: int) -> requests.Response:
     """Post the sample; another `variant` is another picture, so that nothing is found ready."""
-    with Image.open(SAMPLE) as sample:
-        picture = sample.convert("RGB").resize((500 + variant, 500))
-    out = io.BytesIO()
-    picture.save(out, "PNG")
-    return requests.post(f"{pod.url}/v1/animations", files={"image": out.getvalue()}, timeout=90)
+    return requests.post(f"{pod.url}/v1/animations", files={"image": sample(variant)}, timeout=90)
 
 
 def python(container: Container, code: str) -> str:

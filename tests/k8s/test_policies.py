@@ -27,11 +27,11 @@ from tests.parts.manifests import (
     selects,
     workloads,
 )
+from tests.places import ROOT
 from torchserve_model.serve import ServeConfig
 
 pytestmark = [needs_kubectl, pytest.mark.parametrize("name", [*OVERLAYS, *COMBINATIONS])]
 
-ROOT = Path(__file__).resolve().parents[2]
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 OURS = {"animation-server": "", "animation-redis": "", "torchserve-model": "-"}
 """Our images, and what follows the version in their tags."""

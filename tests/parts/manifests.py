@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 import yaml
 
-K8S = Path(__file__).resolve().parents[2] / "k8s"
+from tests.places import ROOT
+
+K8S = ROOT / "k8s"
 OVERLAYS = sorted(path.parent.name for path in (K8S / "overlays").glob("*/kustomization.yaml"))
 
 COMBINATIONS = {

@@ -21,10 +21,9 @@ from tests.parts.process import PartFailed
 from tests.parts.server import Server, animation_server
 from tests.parts.swift import S3Server, swift_server
 from tests.parts.torchserve import TorchServe, torchserve
+from tests.places import ROOT, SAMPLE
 
-ROOT = Path(__file__).resolve().parents[2]
 MODEL_STORE = ROOT / "var" / "models"
-SAMPLE = ROOT / "docs" / "sample_drawing.jpg"
 BUCKET = "animations"
 
 

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 
+import requests
+
+from tests.drawings import DRAWING
 from tests.parts.process import answers, free_ports, running, wait_until
 
 START_TIMEOUT_S = 60
@@ -42,3 +45,11 @@ def animation_server(home: Path, settings: Mapping[str, str], ready: str = "/rea
         server = Server(f"http://127.0.0.1:{port}", process, log)
         wait_until(lambda: answers(server.url + ready), "animation server", process, log, START_TIMEOUT_S)
         yield server
+
+
+def post(server: Server, image: bytes = DRAWING, **fields: str) -> requests.Response:
+    """Ask for animations of a drawing, over a connection of its own."""
+    # Without keeping alive: gunicorn waits for idle connections when it stops.
+    headers = {"Connection": "close"}
+    url = f"{server.url}/v1/animations"
+    return requests.post(url, files={"image": image}, data=fields, headers=headers, timeout=60)

@@ -6,7 +6,6 @@ over HTTP, are reached through proxies that can break what passes.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -16,11 +15,11 @@ from typing import Any
 
 import boto3
 import requests
-from PIL import Image
-from prometheus_client.parser import text_string_to_metric_families
 
+from tests.drawings import sample
+from tests.expositions import numbers
 from tests.parts.faulty_proxy import FaultyProxy, faulty_proxy
-from tests.parts.pod import BUCKET, MODEL_STORE, SAMPLE
+from tests.parts.pod import BUCKET, MODEL_STORE
 from tests.parts.process import eventually
 from tests.parts.server import Server, animation_server
 from tests.parts.swift import S3Server, swift_server
@@ -97,18 +96,9 @@ def s3_settings(s3: S3Server, endpoint: str) -> dict[str, str]:
     }
 
 
-def drawing(variant: int) -> bytes:
-    """Make the sample drawing's file; another `variant` is another picture, so nothing is found ready."""
-    with Image.open(SAMPLE) as sample:
-        picture = sample.convert("RGB").resize((500 + variant, 500))
-    out = io.BytesIO()
-    picture.save(out, "PNG")
-    return out.getvalue()
-
-
 def post(server: Server, variant: int, **fields: str) -> requests.Response:
     """Ask for animations of a variant of the sample drawing."""
-    files = {"image": drawing(variant)}
+    files = {"image": sample(variant)}
     return requests.post(f"{server.url}/v1/animations", files=files, data=fields, timeout=60)
 
 
@@ -132,9 +122,4 @@ def assert_try_again(answer: requests.Response, status: int, code: str) -> None:
 def metric(server: Server, name: str, **labels: str) -> float:
     """Read a metric, summed over the labels that are not named."""
     text = requests.get(f"{server.url}/metrics", timeout=10).text
-    return sum(
-        sample.value
-        for family in text_string_to_metric_families(text)
-        for sample in family.samples
-        if sample.name == f"animation_{name}" and labels.items() <= sample.labels.items()
-    )
+    return numbers(text)(f"animation_{name}", **labels) or 0.0
