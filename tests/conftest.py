@@ -9,7 +9,12 @@ import pytest
 
 # Their assertions, too, tell what came; pytest must know before it imports them.
 pytest.register_assert_rewrite(
-    "tests.app_client", "tests.bvh_clips", "tests.fakes", "tests.inference_contract", "tests.parts"
+    "tests.app_client",
+    "tests.bvh_clips",
+    "tests.fakes",
+    "tests.inference_contract",
+    "tests.job_records",
+    "tests.parts",
 )
 
 from tests.parts.pod import MODEL_STORE  # noqa: E402

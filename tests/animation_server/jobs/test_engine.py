@@ -1,0 +1,112 @@
+"""Jobs within one process: the engine and its queue."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from animation_server.errors import InputError, JobsUnavailableError, OverloadedError
+from animation_server.jobs.engine import IdempotencyKey, JobEngine
+from animation_server.jobs.in_process import InProcessQueue
+from animation_server.jobs.job import JobRequest, JobResult
+from animation_server.jobs.records import MemoryRecords
+from tests.job_records import REQUEST, RESULT
+
+Work = Callable[[JobRequest, bytes], JobResult]
+
+
+@pytest.fixture
+def start_engine() -> Iterator[Callable[..., JobEngine]]:
+    """Start an engine of this process whose jobs do this work."""
+    started: list[JobEngine] = []
+
+    def start(work: Work, workers: int = 1, most_waiting: int = 1) -> JobEngine:
+        records = MemoryRecords(60)
+        queue = InProcessQueue(
+            lambda request, image, meter, deadline: work(request, image), records, workers, most_waiting, 10
+        )
+        started.append(JobEngine(records, queue))
+        return started[-1]
+
+    yield start
+    for engine in started:
+        engine.close()
+
+
+def test_works_on_what_is_handed_in(start_engine: Callable[..., JobEngine]) -> None:
+    """Jobs get their own request and image; all are done when the engine is closed."""
+    came = []
+    engine = start_engine(lambda request, image: came.append((request, image)) or RESULT, most_waiting=10)
+    jobs = [engine.submit(REQUEST, bytes([number])) for number in range(10)]
+    engine.close()
+    assert sorted(came, key=lambda pair: pair[1]) == [(REQUEST, bytes([number])) for number in range(10)]
+    assert {engine.get(job.id).state for job in jobs} == {"done"}
+    assert len({job.id for job in jobs}) == 10
+
+
+def test_turns_away_what_is_too_much(start_engine: Callable[..., JobEngine]) -> None:
+    """Beyond its places the engine takes nothing; a cancelled job makes room."""
+    may_end = threading.Event()
+    engine = start_engine(lambda *_: may_end.wait(10) and RESULT)
+    running, waiting = engine.submit(REQUEST, b"1"), engine.submit(REQUEST, b"2")
+    with pytest.raises(OverloadedError):
+        engine.submit(REQUEST, b"3")
+    assert engine.cancel(waiting.id).state == "cancelled"
+    instead = engine.submit(REQUEST, b"4")
+    may_end.set()
+    assert [engine.wait(job.id, 10).state for job in (running, instead)] == ["done", "done"]
+    assert engine.cancel(running.id).state == "done"
+
+
+def test_a_key_names_one_job(start_engine: Callable[..., JobEngine]) -> None:
+    """The same request under the same key is the same job, at once and later; another is refused."""
+    made = []
+    engine = start_engine(lambda request, image: made.append(image) or RESULT, workers=4, most_waiting=10)
+    key = IdempotencyKey("mine", "fingerprint")
+    with ThreadPoolExecutor(8) as pool:
+        jobs = list(pool.map(lambda _: engine.submit(REQUEST, b"1", key), range(8)))
+    assert len({job.id for job in jobs}) == 1
+    assert engine.wait(jobs[0].id, 10).state == "done"
+    assert engine.submit(REQUEST, b"1", key).state == "done"
+    assert len(made) == 1
+    with pytest.raises(InputError) as refused:
+        engine.submit(REQUEST, b"2", IdempotencyKey("mine", "another"))
+    assert refused.value.status == 422
+
+
+def test_what_could_not_be_sent_was_not_accepted() -> None:
+    """Where the queue fails nothing stays behind, and the same key may come again."""
+    records = MemoryRecords(60)
+    queue = BrokenQueue()
+    engine = JobEngine(records, queue)
+    key = IdempotencyKey("mine", "fingerprint")
+    with pytest.raises(JobsUnavailableError):
+        engine.submit(REQUEST, b"1", key)
+    assert queue.kept == {}
+    queue.works = True
+    job = engine.submit(REQUEST, b"1", key)
+    assert (engine.get(job.id).state, list(queue.kept)) == ("queued", [job.id])
+
+
+class BrokenQueue:
+    """Keeps images, sends nothing until it works."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, bytes] = {}
+        self.works = False
+
+    def accept(self, job_id: str, image: bytes) -> None:
+        self.kept[job_id] = image
+
+    def send(self, job_id: str) -> None:
+        if not self.works:
+            raise JobsUnavailableError("away")
+
+    def discard(self, job_id: str) -> None:
+        self.kept.pop(job_id, None)
+
+    def close(self) -> None:
+        pass
