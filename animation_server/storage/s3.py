@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import boto3
 from botocore.config import Config
+from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
 
 from animation_server.concurrency import MapIO, map_directly
@@ -23,6 +24,8 @@ T = TypeVar("T")
 POOL_SIZE = 16
 ATTEMPTS = 2
 """One retry: puts and heads may be repeated, and a caller waits for the answer."""
+LEAST_SESSION_S = 600.0
+"""Least that a role's credentials are still good for: botocore renews them ten minutes before they end."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +61,14 @@ class S3Store:
         self._address = address
         self._observer = observer or Unwatched()
         self._map_io = map_io
-        self._client = _make_client(address, address.endpoint_url)
+        # A session of our own: boto3's default one is shared by the process and keeps its first credentials.
+        self._session = boto3.session.Session(region_name=address.region)
+        self._client = _make_client(self._session, address, address.endpoint_url)
         self._client.meta.events.register("before-send.s3", self._count_retry)
         self._signer = self._client
         if address.public_endpoint_url:
             # The host is part of what is signed, so links need a client that knows the public one.
-            self._signer = _make_client(address, address.public_endpoint_url)
+            self._signer = _make_client(self._session, address, address.public_endpoint_url)
 
     def put(self, key: str, data: bytes, content_type: str, timeout_s: float | None = None) -> None:
         """See ObjectStore."""
@@ -144,8 +149,9 @@ class S3Store:
     def url(self, key: str) -> str:
         """See ObjectStore."""
         full_key = self._full_key(key)
-        if self._address.urls == "public":
-            return f"{self._public_base_url()}/{quote(full_key)}"
+        base = self._public_base_url()
+        if self._address.urls == "public" and base:
+            return f"{base}/{quote(full_key)}"
         try:
             link: str = self._signer.generate_presigned_url(
                 "get_object",
@@ -154,12 +160,18 @@ class S3Store:
             )
         except BotoCoreError as exc:
             raise StorageError(f"cannot sign a link: {exc}") from exc
-        return link
+        # AWS's own host, which depends on the region, is the same with a signature and without.
+        return link.partition("?")[0] if self._address.urls == "public" else link
 
     @property
     def url_life_s(self) -> float | None:
-        """See ObjectStore."""
-        return self._address.presigned_expiry_s if self._address.urls == "presigned" else None
+        """See ObjectStore. A link ends with the credentials that signed it, whatever it says itself."""
+        if self._address.urls == "public":
+            return None
+        expiry_s = float(self._address.presigned_expiry_s)
+        credentials = self._session.get_credentials()
+        end = isinstance(credentials, RefreshableCredentials) or (credentials and credentials.token)
+        return min(expiry_s, LEAST_SESSION_S) if end else expiry_s
 
     def check(self) -> None:
         """See ObjectStore."""
@@ -175,12 +187,11 @@ class S3Store:
         return self._address.prefix + key
 
     def _public_base_url(self) -> str:
+        """What plain links begin with where AWS does not decide it; empty where it does."""
         address = self._address
         if address.public_base_url:
             return address.public_base_url.rstrip("/")
-        if address.endpoint_url:
-            return f"{address.endpoint_url.rstrip('/')}/{address.bucket}"
-        return f"https://{address.bucket}.s3.{address.region}.amazonaws.com"
+        return f"{address.endpoint_url.rstrip('/')}/{address.bucket}" if address.endpoint_url else ""
 
     def _object(self, key: str) -> dict[str, Any]:
         return {"Bucket": self._address.bucket, "Key": self._full_key(key)}
@@ -226,12 +237,14 @@ class S3Store:
             self._observer.retried("s3")
 
 
-def _make_client(address: S3Address, endpoint_url: str) -> Any:
+def _make_client(session: boto3.session.Session, address: S3Address, endpoint_url: str) -> Any:
+    # Servers other than AWS seldom have a host name for every bucket, and AWS's certificates cover no dots.
+    # Never "auto": it signs links for the global host, which knows the buckets of one region only.
+    by_path = bool(endpoint_url) or "." in address.bucket
     config = Config(
         signature_version="s3v4",
-        # Servers other than AWS seldom have a host name for every bucket ...
-        s3={"addressing_style": "path" if endpoint_url else "auto"},
-        # ... nor take checksums behind the body.
+        s3={"addressing_style": "path" if by_path else "virtual"},
+        # Servers other than AWS seldom take checksums behind the body.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
         connect_timeout=address.connect_timeout_s,
@@ -239,8 +252,6 @@ def _make_client(address: S3Address, endpoint_url: str) -> Any:
         max_pool_connections=POOL_SIZE,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
     )
-    # A session of our own: boto3's default one is shared by the process and keeps its first credentials.
-    session = boto3.session.Session(region_name=address.region)
     return session.client("s3", endpoint_url=endpoint_url or None, config=config)
 
 

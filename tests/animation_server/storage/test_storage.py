@@ -7,7 +7,9 @@ import stat
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
+from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -19,7 +21,7 @@ from animation_server.errors import StorageError
 from animation_server.storage import ObjectStore
 from animation_server.storage.keys import animation_key, drawing_id, is_key
 from animation_server.storage.local import LocalStore
-from animation_server.storage.s3 import S3Address, S3Store
+from animation_server.storage.s3 import LEAST_SESSION_S, S3Address, S3Store
 from tests.moto_bucket import BUCKET, KEY
 from tests.parts.swift import S3Server, swift_server
 
@@ -216,11 +218,43 @@ def test_s3_links(endpoint: str) -> None:
         finally:
             store.close()
 
-    assert link(urls="public") == f"https://{BUCKET}.s3.us-east-1.amazonaws.com/{KEY}"
+    assert link(urls="public") == f"https://{BUCKET}.s3.amazonaws.com/{KEY}"
     assert link(urls="public", endpoint_url=endpoint) == f"{endpoint}/{BUCKET}/{KEY}"
     assert link(urls="public", public_base_url="https://cdn.example/") == f"https://cdn.example/{KEY}"
     signed = link(endpoint_url=endpoint, public_endpoint_url="https://s3.example")
     assert signed.startswith(f"https://s3.example/{BUCKET}/{KEY}?")
+
+
+@pytest.mark.parametrize("urls", ["presigned", "public"])
+@pytest.mark.parametrize(
+    ("bucket", "region", "begins"),
+    [
+        ("animations", "eu-central-1", "https://animations.s3.eu-central-1.amazonaws.com/"),
+        ("animations", "me-central-1", "https://animations.s3.me-central-1.amazonaws.com/"),
+        ("animations", "cn-north-1", "https://animations.s3.cn-north-1.amazonaws.com.cn/"),
+        ("anim.ations", "eu-central-1", "https://s3.eu-central-1.amazonaws.com/anim.ations/"),
+    ],
+)
+def test_links_to_aws_name_the_regions_own_host(
+    urls: Literal["presigned", "public"], bucket: str, region: str, begins: str
+) -> None:
+    """The global host redirects elsewhere what is signed for it, or knows nothing of the bucket."""
+    with closing(S3Store(S3Address(bucket, region=region, urls=urls))) as store:
+        assert store.url(KEY).partition("?")[0] == begins + KEY
+
+
+def test_links_live_no_longer_than_the_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a role end, and with them what they have signed; plain links do not."""
+
+    def life_s(**address: Any) -> float | None:
+        with closing(S3Store(S3Address(BUCKET, **address))) as store:
+            return store.url_life_s
+
+    assert life_s(presigned_expiry_s=3600) == 3600
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "of a role")
+    assert life_s(presigned_expiry_s=3600) == LEAST_SESSION_S
+    assert life_s(presigned_expiry_s=60) == 60
+    assert life_s(urls="public") is None
 
 
 def test_s3_that_fails(endpoint: str) -> None:
