@@ -129,7 +129,11 @@ class Settings:
     s3_urls: Literal["presigned", "public"] = _setting(
         "presigned", "Links handed out: signed ones that expire, or plain ones to a public bucket"
     )
-    s3_presigned_expiry_s: int = _setting(24 * 3600, "Life of a signed link; S3 allows a week, the credentials of a role an hour at most", minimum=1)
+    s3_presigned_expiry_s: int = _setting(
+        24 * 3600,
+        "Life of a signed link; S3 allows a week, the credentials of a role an hour at most",
+        minimum=1,
+    )
     s3_public_endpoint_url: str = _setting(
         "", "The endpoint as clients reach it, which signed links name; empty: the endpoint"
     )
