@@ -14,14 +14,9 @@ from animation_server.api.jobs import is_for_later
 from animation_server.api.parts import current_parts
 from animation_server.errors import OverloadedError
 
-UPLOADS = frozenset(
-    {
-        "animations.create_animations",
-        "animations.create_mobile_animations",
-        "characters.create_character",
-    }
-)
-"""The calls that bring an image."""
+MAY_BE_FOR_LATER = "animations.create_animations"
+UPLOADS = frozenset({MAY_BE_FOR_LATER, "animations.create_mobile_animations", "characters.create_character"})
+"""The calls that bring an image. One of them may ask for a job, and jobs have places of their own."""
 
 LOOK_INTERVAL_S = 5.0
 """How often an upload is read although there is no place. What it asks for may be stored, or in the making
@@ -30,15 +25,14 @@ for a client that has lost its connection and asks again; neither takes a place.
 
 
 def register_early_refusal(app: Flask) -> None:
-    """Refuse uploads before they are read; register it behind the access check, which costs even less.
-
-    Jobs have places of their own.
-    """
+    """Refuse uploads before they are read; register it behind the access check, which costs even less."""
     glances = _Glances()
 
     @app.before_request
     def refuse() -> None:
-        if request.endpoint not in UPLOADS or is_for_later():
+        if request.method != "POST" or request.endpoint not in UPLOADS:
+            return  # a preflight among others, whose refusal a page could not read
+        if request.endpoint == MAY_BE_FOR_LATER and is_for_later():
             return
         try:
             current_parts().service.claim_place()

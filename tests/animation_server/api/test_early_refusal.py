@@ -95,3 +95,28 @@ def test_one_place_is_promised_once(start: Start, monkeypatch: pytest.MonkeyPatc
     assert not any(body.was_read for body in others)
     assert first.status_code == 200
     assert upload(WatchedBody(DRAWING)).status_code == 200
+
+
+def test_only_what_brings_an_image_now_is_refused(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not a preflight, whose refusal a page cannot read, nor a job; but what never becomes one."""
+    monkeypatch.setattr(early_refusal, "LOOK_INTERVAL_S", 3600.0)
+    server = start(Settings(max_queue=1, cors_origins=("https://app.example",)))
+    later = {"Prefer": "respond-async"}
+
+    def post(path: str) -> tuple[TestResponse, bool]:
+        body = WatchedBody(DRAWING)
+        client = server.app.test_client()
+        return client.post(path, input_stream=body, content_type="image/png", headers=later), body.was_read
+
+    with parts_of(server.app).service._production.admission.slot(Deadline.after(10)):
+        assert_error(server.post(), 503, "busy")  # which took the one look there is in an hour
+        preflight = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
+        for path in ("/v1/animations", "/v1/characters", "/"):
+            answer = server.http.options(path, headers=preflight)
+            assert answer.status_code == 200
+            assert answer.headers["Access-Control-Allow-Origin"] == "https://app.example"
+        assert post("/v1/animations")[0].status_code == 202
+        for path in ("/v1/characters", "/"):
+            refused, was_read = post(path)
+            assert_error(refused, 503, "busy")
+            assert not was_read
