@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,8 +33,9 @@ def find_inputs(arguments: Sequence[Path], output: Path | None = None) -> list[B
     """Find the drawings among files and folders, in the same order every time.
 
     output : a folder whose files are no inputs, should it lie within one.
-    Names follow the place in the folder that was given, and do not depend on the machine. Raises InputError
-    where a path is not there, or nothing is found at all.
+    Names follow the place in the folder that was given, and do not depend on the machine; only drawings at
+    the same place in several folders are told apart by what was given. Raises InputError where a path is
+    not there, or nothing is found at all.
     """
     found: dict[Path, Path] = {}  # file -> what it is named by
     for argument in arguments:
@@ -48,9 +49,9 @@ def find_inputs(arguments: Sequence[Path], output: Path | None = None) -> list[B
         raise InputError(
             f"{', '.join(map(str, arguments))}: expected drawings, found no {', '.join(SUFFIXES)}"
         )
-    names = name_all(found.values())
     return sorted(
-        (BatchInput(file, name) for file, name in zip(found, names, strict=True)), key=lambda item: item.name
+        (BatchInput(file, name) for file, name in zip(found, name_all(found), strict=True)),
+        key=lambda item: item.name,
     )
 
 
@@ -71,20 +72,25 @@ def _drawings_below(folder: Path, output: Path | None) -> list[Path]:
     )
 
 
-def name_all(places: Iterable[Path]) -> list[str]:
-    """Make each place a key; those that would be equal get a digest of their place behind."""
-    places = list(places)
-    plain = [_plain_name(place) for place in places]
-    counts = Counter(name.lower() for name in plain)  # some file systems do not tell cases apart
-    return [
-        name if counts[name.lower()] == 1 else f"{name}-{_digest(place)}"
-        for name, place in zip(plain, places, strict=True)
-    ]
+def name_all(found: Mapping[Path, Path]) -> list[str]:
+    """Make a key for each file of its place; those that would be equal get a digest behind.
+
+    found : file, as it was given -> its place. The digest is the place's, or the file's where that does not
+    tell them apart.
+    """
+    plain = names = [_plain_name(place) for place in found.values()]
+    for told_by in (found.values(), found.keys()):
+        counts = Counter(name.lower() for name in names)  # some file systems do not tell cases apart
+        names = [
+            name if counts[name.lower()] == 1 else f"{begin}-{_digest(path)}"
+            for name, begin, path in zip(names, plain, told_by, strict=True)
+        ]
+    return names
 
 
 def _plain_name(place: Path) -> str:
     return "/".join(_UNFIT.sub("_", part).lstrip("_.-") or "drawing" for part in place.with_suffix("").parts)
 
 
-def _digest(place: Path) -> str:
-    return hashlib.sha256(place.as_posix().encode()).hexdigest()[:_DIGEST_DIGITS]
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.as_posix().encode()).hexdigest()[:_DIGEST_DIGITS]

@@ -74,11 +74,32 @@ def test_equal_names_are_told_apart(tmp_path: Path) -> None:
     assert "b" in found
 
 
+def test_equal_places_in_several_folders_are_told_apart(tmp_path: Path) -> None:
+    """Cameras count from one: no drawing takes another's folder, whatever else is given and in what order."""
+    folders = [tmp_path / name for name in ("A", "B", "C")]
+    for folder in folders:
+        write(folder / "IMG_0001.jpg")
+    found = {item.path: item.name for item in find_inputs(folders)}
+    assert len({name.lower() for name in found.values()}) == 3
+    assert {item.path: item.name for item in find_inputs(folders[::-1])} == found
+    named = [folder / "IMG_0001.jpg" for folder in folders[1:]]
+    assert {item.path: item.name for item in find_inputs(named)} == {path: found[path] for path in named}
+
+
+def test_a_name_with_a_digest_may_be_taken(tmp_path: Path) -> None:
+    """A drawing that is called as another would be with its digest does not take that one's folder."""
+    for place in ("a.jpg", "a.png"):
+        write(tmp_path / place)
+    write(tmp_path / f"{names(find_inputs([tmp_path]))[0]}.png")
+    assert len(set(names(find_inputs([tmp_path])))) == 3
+
+
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="/\0"), min_size=1), max_size=4))
 def test_every_name_is_a_key(parts: list[str]) -> None:
     """Whatever files and folders are called, their names can be stored and are told apart."""
-    made = name_all([Path(*parts, "x.png"), Path(*parts, "x.jpg")])
-    assert len(set(made)) == 2
+    places = [Path(*parts, "x.png"), Path(*parts, "x.jpg")]
+    made = name_all({folder / place: place for folder in (Path("A"), Path("B")) for place in places})
+    assert len(set(made)) == 4
     assert all(is_key(f"{name}/done.json") for name in made if len(name) < 400)
 
 
