@@ -58,7 +58,7 @@ class BatchByJobs:
             for job_id, job in looked:
                 if job.is_finished:
                     yield self._take(job, *under_way.pop(job_id))
-            if under_way:
+            if waiting or under_way:
                 time.sleep(LOOK_INTERVAL_S)
 
     def _hand_in(self, item: BatchInput) -> Outcome | tuple[str, str]:

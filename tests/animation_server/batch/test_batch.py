@@ -8,21 +8,23 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from animation_server.animate import AnimationOptions
+from animation_server.batch import by_jobs as by_jobs_module
 from animation_server.batch.by_jobs import BatchByJobs
 from animation_server.batch.inputs import BatchInput, find_inputs, name_all, take_share
 from animation_server.batch.journal import Journal
 from animation_server.cli import main
 from animation_server.cli.libraries import LIBRARIES
-from animation_server.errors import InputError, NoFigureError, StorageError
+from animation_server.errors import InputError, NoFigureError, OverloadedError, StorageError
 from animation_server.jobs.engine import JobEngine
 from animation_server.jobs.in_process import InProcessQueue
-from animation_server.jobs.job import JobRequest, JobResult
+from animation_server.jobs.job import Job, JobRequest, JobResult
 from animation_server.jobs.records import MemoryRecords
 from animation_server.storage.keys import is_key
 from animation_server.storage.local import LocalStore
@@ -165,6 +167,25 @@ def test_jobs_of_a_batch(by_jobs: BatchByJobs, tmp_path: Path) -> None:
     assert all((tmp_path / "out" / name / "dab.gif").read_bytes() == GIF for name in good)
     again = {outcome.item.name: outcome.state for outcome in by_jobs.make(items)}
     assert again == {name: "skipped" if name in good else "failed" for name in outcomes}
+
+
+def test_waits_while_others_fill_the_queue(
+    by_jobs: BatchByJobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A drawing that is turned away comes again after a pause, also where nothing else is under way."""
+    submit, happened = by_jobs.engine.submit, list[str]()
+
+    def turn_away_twice(request: JobRequest, image: bytes) -> Job:
+        happened.append("handed in")
+        if happened.count("handed in") <= 2:
+            raise OverloadedError("full")
+        return submit(request, image)
+
+    monkeypatch.setattr(by_jobs.engine, "submit", turn_away_twice)
+    monkeypatch.setattr(by_jobs_module, "time", SimpleNamespace(sleep=lambda _: happened.append("paused")))
+    (outcome,) = by_jobs.make([BatchInput(write(tmp_path / "a.png"), "a")])
+    assert outcome.state == "done"
+    assert happened[:5] == ["handed in", "paused"] * 2 + ["handed in"]
 
 
 def test_what_is_not_there_is_not_done(by_jobs: BatchByJobs, tmp_path: Path) -> None:
