@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
 import cv2
@@ -29,6 +30,8 @@ from animation_server.storage import ObjectStore
 from animation_server.storage.keys import character_folder, drawing_folder, is_id
 
 DIGEST_DIGITS = 16
+CLEAN_UP_S = 5.0
+"""Longest wait while something is taken back: the request that it was made for may have no time left."""
 Point = tuple[float, float]
 
 
@@ -115,31 +118,19 @@ class CharacterShelf:
         self, annotation: Annotation, origin: Origin, sheet: Drawing | None, deadline: Deadline
     ) -> StoredCharacter:
         """Keep a new character under an id that nobody guesses; with its sheet, where that is to be kept."""
-        character = annotation.character
         name = secrets.token_hex(16)
-        folder = character_folder(name)
-        height, width = character.mask.shape
-        joints = dict(zip(character.skeleton.names, character.skeleton.joints_px.tolist(), strict=True))
-        joints["nose"] = joints["neck"]
-        stored = StoredCharacter(
-            id=name,
-            revision=1,
-            origin=origin,
-            width=annotation.width,
-            height=annotation.height,
-            bbox_xyxy=annotation.bbox_xyxy,
-            score=annotation.score,
-            keypoints={key: (*joints[key], annotation.keypoints[key][2]) for key in USED_KEYPOINTS},
-            texture_size=(width, height),
-            texture_scale=annotation.texture_scale,
-            texture_offset=annotation.texture_offset,
-            texture=self._put(folder, "texture", character.texture[..., ::-1], deadline),
-            mask=self._put(folder, "mask", _grey(character.mask), deadline),
-            overlay=self._put(folder, "overlay", draw_overlay(character), deadline),
-            sheet=self._put(folder, "sheet", sheet.rgb[..., ::-1], deadline) if sheet else "",
-        )
-        self._create(stored, deadline)
-        return stored
+        try:
+            return self._add(name, annotation, origin, sheet, deadline)
+        except Exception:
+            with suppress(StorageError):
+                self.take_back(name)
+            raise
+
+    def take_back(self, name: str) -> None:
+        """Delete a character whose id was told to nobody; what else was made of its drawing stays."""
+        deadline = Deadline.after(CLEAN_UP_S)
+        keys = self._store.list_keys(character_folder(name), deadline.remaining_s())
+        self._store.delete(keys, deadline.remaining_s())
 
     def read(self, character: str, deadline: Deadline) -> StoredCharacter:
         """Read the latest revision; raises InputError with status 404 where there is no such character."""
@@ -149,7 +140,7 @@ class CharacterShelf:
             record = self._store.get(revisions[-1], deadline.remaining_s()) if revisions else None
             if record is not None:
                 return _parse(record, character)
-        raise InputError("No such character. It may have been deleted.", code="not_found", status=404)
+        raise _no_such_character()
 
     def correct(self, stored: StoredCharacter, correction: Correction, deadline: Deadline) -> StoredCharacter:
         """Keep a corrected revision.
@@ -157,30 +148,31 @@ class CharacterShelf:
         Raises InputError with status 422 where the correction does not fit the character, 409 where somebody
         else has corrected the revision in the meantime, 404 where it was deleted.
         """
-        corrected = replace(stored, revision=stored.revision + 1, keypoints=_moved(stored, correction))
-        folder = character_folder(stored.id)
-        if correction.mask is not None:
-            width, height = stored.texture_size
-            if correction.mask.shape != (height, width):
-                raise ValueError(f"mask: expected shape {(height, width)}, came {correction.mask.shape}")
-            key = self._put(folder, "mask", _grey(correction.mask), deadline)
-            corrected = replace(corrected, mask=key, bbox_xyxy=_bbox_full(correction.mask, stored))
-        overlay = draw_overlay(self.open(corrected, deadline).character)
-        corrected = replace(corrected, overlay=self._put(folder, "overlay", overlay, deadline))
-        if not self._create(corrected, deadline):
-            raise InputError(
-                "Somebody else corrected this character at the same time. Read it again.",
-                code="conflict",
-                status=409,
-            )
-        if not self.has(stored, deadline):
-            self.delete(stored.id, deadline)
-            self.read(stored.id, deadline)
+        with self.unless_deleted(stored):
+            corrected = self._draw(stored, correction, deadline)
+            if not self._create(corrected, deadline):
+                raise InputError(
+                    "Somebody else corrected this character at the same time. Read it again.",
+                    code="conflict",
+                    status=409,
+                )
         return corrected
 
-    def has(self, stored: StoredCharacter, deadline: Deadline) -> bool:
-        """Tell whether a revision is still there."""
-        return self._store.exists([_revision_key(stored)], deadline.remaining_s()) == [True]
+    @contextmanager
+    def unless_deleted(self, stored: StoredCharacter, made: Iterable[str] = ()) -> Iterator[None]:
+        """Let nothing stay of what the block stores where the character is deleted meanwhile.
+
+        made : keys outside of the character's own folder. Raises InputError with status 404 then. Whoever
+        stores looks afterwards whether the record is there, whoever deletes looks after the record is gone
+        for what was stored: one of them sees what the other did.
+        """
+        try:
+            yield
+        except Exception:
+            with suppress(StorageError):
+                self._check_not_deleted(stored, made)
+            raise
+        self._check_not_deleted(stored, made)
 
     def open(self, stored: StoredCharacter, deadline: Deadline) -> Annotation:
         """Read the pictures, and put together what the models, or a person, made of the drawing."""
@@ -210,17 +202,70 @@ class CharacterShelf:
         """
         if not is_id(name):
             return
-        folders = [drawing_folder(name)]
-        keys = self._store.list_keys(character_folder(name), deadline.remaining_s())
-        records = [key for key in keys if key.endswith(".json")]
-        if records and (record := self._store.get(records[-1], deadline.remaining_s())) is not None:
-            folders.append(_parse(record, name).origin.folder)
-        for folder in folders:
-            made = self._store.list_keys(folder, deadline.remaining_s())
-            self._store.delete(made, deadline.remaining_s())
-        # The records last: what fails half way can be begun again, for they lead to the rest.
-        self._store.delete([key for key in keys if key not in records], deadline.remaining_s())
-        self._store.delete(records, deadline.remaining_s())
+        folders = {drawing_folder(name)}
+        found = True
+        while found:  # and once more: what was stored before the records were gone
+            keys = self._store.list_keys(character_folder(name), deadline.remaining_s())
+            found = bool(keys)
+            records = [key for key in keys if key.endswith(".json")]
+            if records and (record := self._store.get(records[-1], deadline.remaining_s())) is not None:
+                folders.add(_parse(record, name).origin.folder)
+            for folder in folders:
+                made = self._store.list_keys(folder, deadline.remaining_s())
+                self._store.delete(made, deadline.remaining_s())
+            # The records last: what fails half way can be begun again, for they lead to the rest.
+            self._store.delete([key for key in keys if key not in records], deadline.remaining_s())
+            self._store.delete(records, deadline.remaining_s())
+
+    def _add(
+        self, name: str, annotation: Annotation, origin: Origin, sheet: Drawing | None, deadline: Deadline
+    ) -> StoredCharacter:
+        character = annotation.character
+        folder = character_folder(name)
+        height, width = character.mask.shape
+        joints = dict(zip(character.skeleton.names, character.skeleton.joints_px.tolist(), strict=True))
+        joints["nose"] = joints["neck"]
+        stored = StoredCharacter(
+            id=name,
+            revision=1,
+            origin=origin,
+            width=annotation.width,
+            height=annotation.height,
+            bbox_xyxy=annotation.bbox_xyxy,
+            score=annotation.score,
+            keypoints={key: (*joints[key], annotation.keypoints[key][2]) for key in USED_KEYPOINTS},
+            texture_size=(width, height),
+            texture_scale=annotation.texture_scale,
+            texture_offset=annotation.texture_offset,
+            texture=self._put(folder, "texture", character.texture[..., ::-1], deadline),
+            mask=self._put(folder, "mask", _grey(character.mask), deadline),
+            overlay=self._put(folder, "overlay", draw_overlay(character), deadline),
+            sheet=self._put(folder, "sheet", sheet.rgb[..., ::-1], deadline) if sheet else "",
+        )
+        self._create(stored, deadline)
+        return stored
+
+    def _draw(self, stored: StoredCharacter, correction: Correction, deadline: Deadline) -> StoredCharacter:
+        """Store a corrected revision's pictures."""
+        corrected = replace(stored, revision=stored.revision + 1, keypoints=_moved(stored, correction))
+        folder = character_folder(stored.id)
+        if correction.mask is not None:
+            width, height = stored.texture_size
+            if correction.mask.shape != (height, width):
+                raise ValueError(f"mask: expected shape {(height, width)}, came {correction.mask.shape}")
+            key = self._put(folder, "mask", _grey(correction.mask), deadline)
+            corrected = replace(corrected, mask=key, bbox_xyxy=_bbox_full(correction.mask, stored))
+        overlay = draw_overlay(self.open(corrected, deadline).character)
+        return replace(corrected, overlay=self._put(folder, "overlay", overlay, deadline))
+
+    def _check_not_deleted(self, stored: StoredCharacter, made: Iterable[str]) -> None:
+        """Delete what came too late, and raise InputError, where a revision is not there any more."""
+        deadline = Deadline.after(CLEAN_UP_S)
+        if self._store.exists([_revision_key(stored)], deadline.remaining_s()) == [True]:
+            return
+        self._store.delete(made, deadline.remaining_s())
+        self.delete(stored.id, deadline)
+        raise _no_such_character()
 
     def _create(self, stored: StoredCharacter, deadline: Deadline) -> bool:
         record = _RECORD.dump_json(stored, exclude={"id"})  # a right, as Origin says
@@ -285,6 +330,10 @@ def _bbox_full(mask: NDArray[np.bool_], stored: StoredCharacter) -> tuple[float,
     edges = (box - 0.5) * stored.texture_scale + np.tile(stored.texture_offset, 2) + 0.5
     left, top, right, bottom = np.clip(edges, 0, [stored.width, stored.height] * 2).tolist()
     return left, top, right, bottom
+
+
+def _no_such_character() -> InputError:
+    return InputError("No such character. It may have been deleted.", code="not_found", status=404)
 
 
 def _unfit(message: str) -> InputError:

@@ -130,7 +130,11 @@ class AnimationService:
             steps.passed("store", 1.0)
             return stored
 
-        return CharacterResult(*self._production.work(make, deadline, progress))
+        result = CharacterResult(*self._production.work(make, deadline, progress))
+        if deadline.cancelled:  # nobody is there to be told its id
+            self.characters.take_back(result.character.id)
+            deadline.check()
+        return result
 
     def animate_character(
         self,
@@ -164,11 +168,8 @@ class AnimationService:
                 sheet = self.characters.open_sheet(stored, steps.deadline) if on_sheet else None
             return self._prepare(annotation, sheet)
 
-        delivery = self._production.deliver(Order(keys, request.options, prepare), deadline, progress)
-        if delivery.stages_s and not self.characters.has(stored, deadline):
-            # Deleted while it was rendered: what came too late must not stay.
-            self.store.delete(keys.values(), deadline.remaining_s())
-            self.characters.read(request.character, deadline)
+        with self.characters.unless_deleted(stored, keys.values()):
+            delivery = self._production.deliver(Order(keys, request.options, prepare), deadline, progress)
         return AnimationResult(stored.id, delivery.urls, delivery.stages_s, keys)
 
     def correct_character(
