@@ -78,7 +78,7 @@ def _attempt(
     """Return what is to be recorded, and after how many seconds to try again."""
     if attempt > MOST_ATTEMPTS:
         return _failure(GIVEN_UP), None
-    meter, deadline = ProgressMeter(), Deadline.after(deadline_s)
+    meter, deadline = ProgressMeter(), Deadline.after(deadline_s, promised=True)
     try:
         with _reporting(job_id, meter, deadline, records):
             result = make(meter, deadline)

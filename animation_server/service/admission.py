@@ -30,15 +30,20 @@ class Deadline:
     that is left. Any thread may cancel it.
     """
 
-    def __init__(self, at: float) -> None:
-        """Set a deadline; at : seconds on the monotonic clock."""
+    def __init__(self, at: float, *, promised: bool = False) -> None:
+        """Set a deadline.
+
+        at : seconds on the monotonic clock. promised : whether the work was accepted before, as a job, and is
+        turned away no more.
+        """
         self.at = at
+        self.promised = promised
         self._cancelled = False
 
     @classmethod
-    def after(cls, seconds: float) -> Deadline:
+    def after(cls, seconds: float, *, promised: bool = False) -> Deadline:
         """Set a deadline some seconds from now."""
-        return cls(time.monotonic() + seconds)
+        return cls(time.monotonic() + seconds, promised=promised)
 
     def cancel(self) -> None:
         """Let the moment come now: the caller has left, or wants the work no longer."""
@@ -65,7 +70,7 @@ class _SharedDeadline(Deadline):
     """The deadline of work that several wait for: the first one's, and cancelled once all have left."""
 
     def __init__(self, first: Deadline) -> None:
-        super().__init__(first.at)
+        super().__init__(first.at, promised=first.promised)
         self._first = first
         self._others: list[Deadline] = []
 
@@ -97,8 +102,8 @@ class Admission:
     def __init__(self, limit: int, at_once: int, note: Callable[[int], None] = _ignore) -> None:
         """Set the limits.
 
-        limit : those who work and those who wait. at_once : those who work. note : told of every place that
-        is taken (1) or left (-1).
+        limit : those who work and those who wait; what was promised comes on top, and whoever promises sees
+        to its bound. at_once : those who work. note : told of every place that is taken (1) or left (-1).
         """
         self.limit = limit
         self._note = note
@@ -137,12 +142,13 @@ class Admission:
     def slot(self, deadline: Deadline) -> Iterator[None]:
         """Hold one place, and wait for one's turn.
 
-        Raises OverloadedError at once when there is no place; DeadlineError or CancelledError where the
-        deadline comes before the turn.
+        Raises OverloadedError at once when there is no place, unless one was promised; DeadlineError or
+        CancelledError where the deadline comes before the turn.
         """
         with self._lock:
             self._claims.pop(_claim.get(), None)
-            self._check(self._taken)
+            if not deadline.promised:
+                self._check(self._taken)
             self._taken += 1
         self._note(1)
         try:

@@ -48,6 +48,18 @@ def test_runs_a_job_once(records: JobRecords) -> None:
     assert (job.state, job.progress, job.result, len(made)) == ("done", 1.0, RESULT, 1)
 
 
+def test_a_job_is_promised(records: JobRecords) -> None:
+    """It was accepted when it was handed in: no queue turns it away any more."""
+    promised = []
+
+    def make(meter: ProgressMeter, deadline: Deadline) -> JobResult:
+        promised.append(deadline.promised)
+        return RESULT
+
+    run_job(add_job(records), make, records, 10)
+    assert promised == [True]
+
+
 @pytest.mark.parametrize(
     ("error", "code", "status"),
     [

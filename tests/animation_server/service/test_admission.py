@@ -129,6 +129,45 @@ def test_admission_is_in_turn() -> None:
     assert order == [0, 1, 2, 3]
 
 
+def test_what_was_promised_is_not_turned_away() -> None:
+    """It waits for its turn beyond the limit, seen by whoever counts; others are turned away as ever."""
+    places: list[int] = []
+    admission = Admission(1, 1, places.append)
+
+    def work() -> str:
+        with admission.slot(Deadline.after(10, promised=True)):
+            return "done"
+
+    with ThreadPoolExecutor(1) as pool:
+        with admission.slot(Deadline.after(10)):
+            promised = pool.submit(work)
+            assert eventually(lambda: sum(places) == 2, 10)
+            with pytest.raises(OverloadedError):
+                take(admission)
+        assert promised.result(10) == "done"
+    assert sum(places) == 0
+    take(admission)
+
+
+def test_a_promise_has_an_end() -> None:
+    """What was promised waits no longer than its deadline."""
+    admission = Admission(1, 1)
+    with (
+        admission.slot(Deadline.after(10)),
+        pytest.raises(DeadlineError),
+        admission.slot(Deadline.after(0.01, promised=True)),
+    ):
+        pass
+
+
+def test_a_promise_holds_for_whoever_leads() -> None:
+    """A call that others may share is made under the promise of who makes it."""
+    flights: SingleFlight[bool] = SingleFlight()
+    for promised in (True, False):
+        made = flights.run("key", lambda shared: shared.promised, Deadline.after(10, promised=promised))
+        assert made == promised
+
+
 def test_whoever_leaves_the_queue_keeps_nobody_waiting() -> None:
     """One who waits is out of time, another has left: both are told, and the next one has the turn."""
     admission = Admission(5, 1)
