@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -24,7 +25,7 @@ from animation_server.api.preferences import (
     wants_events,
 )
 from animation_server.api.request_log import note, request_id
-from animation_server.errors import InputError
+from animation_server.errors import InputError, JobsUnavailableError
 from animation_server.jobs.engine import IdempotencyKey, JobEngine
 from animation_server.jobs.ids import log_name
 from animation_server.jobs.job import Job, JobRequest
@@ -119,9 +120,11 @@ def answer_by_job(wanted: JobRequest, image: bytes = b"") -> Response | None:
         return None
     key = _key(wanted, image)
     if not is_for_later():
-        # The answer is the same however often it is asked for; only another request must not pass for it.
+        # The answer is the same however often it is asked for; only another request must not pass for it. To
+        # see to that is no reason to refuse what can be answered.
         if key is not None:
-            jobs.recall(key)
+            with suppress(JobsUnavailableError):
+                jobs.recall(key)
         return None
     current_parts().service.check_motions(wanted.motions)
     job = jobs.submit(replace(wanted, request_id=request_id()), image, key)

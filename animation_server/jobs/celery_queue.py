@@ -87,11 +87,14 @@ class CeleryQueue:
         self._client = client
         self._most_waiting = most_waiting
 
+    def has_room(self) -> bool:
+        """See JobQueue."""
+        return self.waiting() < self._most_waiting
+
     def accept(self, job_id: str, image: bytes) -> None:
         """See JobQueue."""
-        waiting = self.waiting()
-        if waiting >= self._most_waiting:
-            raise OverloadedError(f"{waiting} jobs are waiting already. Try again later.")
+        if not self.has_room():
+            raise OverloadedError(f"{self._most_waiting} jobs are waiting already. Try again later.")
         if image:
             self._store.put(upload_key(job_id), image, "application/octet-stream")
 

@@ -28,6 +28,10 @@ QUIET_S = 10.0
 class JobQueue(Protocol):
     """Brings jobs to whoever works on them. Every method raises JobsUnavailableError or StorageError."""
 
+    def has_room(self) -> bool:
+        """Tell whether one more job may wait."""
+        ...
+
     def accept(self, job_id: str, image: bytes) -> None:
         """Make room for a job and keep its image, if it has one; OverloadedError where too many wait."""
         ...
@@ -80,16 +84,20 @@ class JobEngine:
         if key is not None:
             job_id = self.recall(key, job.id)
             known = self._records.get(job_id)
-            # One that is queued is sent again: the server may have been killed before it could do so.
-            if known is not None and known.state != "queued":
+            if known is not None:
+                # The server may have been killed before it could send it; repeats must not fill the queue.
+                if known.state == "queued" and self._queue.has_room():
+                    self._queue.send(known.id)
                 return known
-            job = known or new_job(job_id)
+            job = new_job(job_id)
         self._queue.accept(job.id, image)
+        is_new = True
         try:
-            self._records.add(job, request)
+            is_new = self._records.add(job, request)
             self._queue.send(job.id)
         except AnimationError:
-            self._take_back(job.id)
+            if is_new:  # else it is an equal call's, which may have sent it
+                self._take_back(job.id)
             raise
         return job
 

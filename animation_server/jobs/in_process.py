@@ -34,12 +34,16 @@ class InProcessQueue:
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
         self._started = False
 
+    def has_room(self) -> bool:
+        """See JobQueue."""
+        return len(self._images) < self._most
+
     def accept(self, job_id: str, image: bytes) -> None:
         """See JobQueue."""
         with self._lock:
             if job_id in self._images:
                 return
-            if len(self._images) >= self._most:
+            if not self.has_room():
                 raise OverloadedError(f"{self._most} jobs are waiting or worked on already. Try again later.")
             self._images[job_id] = image
             self._unsent.add(job_id)

@@ -41,8 +41,8 @@ class Ticket:
 class JobRecords(Protocol):
     """Keeps jobs. Safe to call from several threads; every method raises JobsUnavailableError on failure."""
 
-    def add(self, job: Job, request: JobRequest) -> None:
-        """Keep a new job; one that is there already stays as it is."""
+    def add(self, job: Job, request: JobRequest) -> bool:
+        """Keep a new job; False, and no change, where it is there already."""
         ...
 
     def get(self, job_id: str) -> Job | None:
@@ -96,11 +96,13 @@ class MemoryRecords:
         self._tickets: dict[str, tuple[float, Ticket]] = {}
         self._attempts: dict[str, int] = {}
 
-    def add(self, job: Job, request: JobRequest) -> None:
+    def add(self, job: Job, request: JobRequest) -> bool:
         """See JobRecords."""
         with self._lock:
             self._drop_expired()
+            is_new = job.id not in self._jobs
             self._jobs.setdefault(job.id, (job, request))
+            return is_new
 
     def get(self, job_id: str) -> Job | None:
         """See JobRecords."""

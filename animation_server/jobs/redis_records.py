@@ -96,11 +96,11 @@ class RedisRecords:
         self._update = self.client.register_script(_UPDATE)
         self._begin = self.client.register_script(_BEGIN)
 
-    def add(self, job: Job, request: JobRequest) -> None:
+    def add(self, job: Job, request: JobRequest) -> bool:
         """See JobRecords."""
         fields = _encode(asdict(job)) | {_REQUEST: _REQUESTS.dump_json(request).decode()}
         with _translated():
-            self._add([_key(job.id)], [self._expiry_s, *_flat(fields)])
+            return bool(self._add([_key(job.id)], [self._expiry_s, *_flat(fields)]))
 
     def get(self, job_id: str) -> Job | None:
         """See JobRecords."""

@@ -21,11 +21,13 @@ class WatchedRecords:
         self._observer = observer
         self._kept_in = kept_in
 
-    def add(self, job: Job, request: JobRequest) -> None:
+    def add(self, job: Job, request: JobRequest) -> bool:
         """See JobRecords."""
         with self._calling("add"):
-            self._records.add(job, request)
-        self._observer.job_entered(job.state)
+            is_new = self._records.add(job, request)
+        if is_new:
+            self._observer.job_entered(job.state)
+        return is_new
 
     def get(self, job_id: str) -> Job | None:
         """See JobRecords."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from werkzeug.test import TestResponse
 
 from animation_server.errors import InferenceUnavailableError
@@ -251,6 +252,14 @@ def test_a_key_with_another_request_is_refused(server: Server, headers: dict[str
     assert_error(post(server, {**headers, **key}, motions="zombie"), 422, "idempotency_key_reused")
     assert_error(post(server, {**headers, **key}, image=BLANK, motions="dab"), 422, "idempotency_key_reused")
     assert post(server, {**headers, **key}, motions="dab").status_code in (200, 202)
+
+
+def test_a_plain_answer_needs_no_redis(start: Start) -> None:
+    """With a key or without: only what asks for a job is told that there can be none just now."""
+    server = start(Settings(jobs="celery", redis_url=SecretStr("redis://127.0.0.1:1/0")))
+    key = {"Idempotency-Key": "abc"}
+    assert post(server, key).status_code == 200
+    assert_error(post(server, {**ASYNC, **key}), 503, "jobs_unavailable")
 
 
 @pytest.mark.parametrize("key", ["a" * 256, "ä", "a b"])

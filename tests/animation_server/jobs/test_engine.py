@@ -5,14 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import pytest
 
 from animation_server.errors import InputError, JobsUnavailableError, OverloadedError
 from animation_server.jobs.engine import IdempotencyKey, JobEngine
 from animation_server.jobs.in_process import InProcessQueue
-from animation_server.jobs.job import JobRequest, JobResult
+from animation_server.jobs.job import Job, JobRequest, JobResult
 from animation_server.jobs.records import MemoryRecords
+from animation_server.jobs.watched_records import WatchedRecords
+from animation_server.telemetry.observer import Unwatched
 from tests.job_records import REQUEST, RESULT
 
 Work = Callable[[JobRequest, bytes], JobResult]
@@ -77,36 +80,115 @@ def test_a_key_names_one_job(start_engine: Callable[..., JobEngine]) -> None:
     assert refused.value.status == 422
 
 
+KEY = IdempotencyKey("mine", "fingerprint")
+
+
 def test_what_could_not_be_sent_was_not_accepted() -> None:
     """Where the queue fails nothing stays behind, and the same key may come again."""
-    records = MemoryRecords(60)
-    queue = BrokenQueue()
-    engine = JobEngine(records, queue)
-    key = IdempotencyKey("mine", "fingerprint")
+    queue = StubQueue(works=False)
+    engine = JobEngine(MemoryRecords(60), queue)
     with pytest.raises(JobsUnavailableError):
-        engine.submit(REQUEST, b"1", key)
+        engine.submit(REQUEST, b"1", KEY)
     assert queue.kept == {}
     queue.works = True
-    job = engine.submit(REQUEST, b"1", key)
+    job = engine.submit(REQUEST, b"1", KEY)
     assert (engine.get(job.id).state, list(queue.kept)) == ("queued", [job.id])
 
 
-class BrokenQueue:
-    """Keeps images, sends nothing until it works."""
+def test_a_repeat_that_fails_harms_no_job() -> None:
+    """A queue that fails at the second sending says so; what was accepted by then stays as it is."""
+    queue = StubQueue()
+    engine = JobEngine(MemoryRecords(60), queue)
+    job = engine.submit(REQUEST, b"1", KEY)
+    queue.works = False
+    with pytest.raises(JobsUnavailableError):
+        engine.submit(REQUEST, b"1", KEY)
+    assert engine.get(job.id) == job
+    assert queue.kept == {job.id: b"1"}
 
-    def __init__(self) -> None:
-        self.kept: dict[str, bytes] = {}
-        self.works = False
+
+def test_a_repeat_needs_no_room() -> None:
+    """A job that waits is sent again, lest it was never sent; where the queue is full it is only returned."""
+    queue = StubQueue()
+    engine = JobEngine(MemoryRecords(60), queue)
+    job = engine.submit(REQUEST, b"1", KEY)
+    assert engine.submit(REQUEST, b"1", KEY) == job
+    assert queue.sent == [job.id] * 2
+    queue.full = True
+    assert engine.submit(REQUEST, b"1", KEY) == job
+    assert queue.sent == [job.id] * 2
+    with pytest.raises(OverloadedError):
+        engine.submit(REQUEST, b"1")
+
+
+def test_of_equal_calls_only_the_first_takes_back() -> None:
+    """Two come at the same time; the second fails to send what the first has added and sent."""
+    records, queue = MemoryRecords(60), StubQueue()
+    engine = JobEngine(records, queue)
+    first: list[Job] = []
+
+    def come_between() -> None:
+        queue.while_accepting = lambda: None
+        first.append(engine.submit(REQUEST, b"1", KEY))
+        queue.works = False
+
+    queue.while_accepting = come_between
+    with pytest.raises(JobsUnavailableError):
+        engine.submit(REQUEST, b"1", KEY)
+    assert engine.get(first[0].id).state == "queued"
+    assert queue.kept == {first[0].id: b"1"}
+
+
+def test_a_repeated_job_is_counted_once() -> None:
+    """However often its request comes while it waits, it has entered the queue once."""
+    entered: list[str] = []
+
+    class Counting(Unwatched):
+        def job_entered(self, state: str) -> None:
+            entered.append(state)
+
+    queue = StubQueue()
+    engine = JobEngine(WatchedRecords(MemoryRecords(60), Counting()), queue)
+
+    def come_between() -> None:
+        queue.while_accepting = lambda: None
+        engine.submit(REQUEST, b"1", KEY)
+
+    queue.while_accepting = come_between
+    engine.submit(REQUEST, b"1", KEY)
+    engine.submit(REQUEST, b"1", KEY)
+    assert entered == ["queued"]
+
+
+@dataclass
+class StubQueue:
+    """Keeps images, and notes what is sent while it works."""
+
+    works: bool = True
+    full: bool = False
+    while_accepting: Callable[[], None] = lambda: None
+    kept: dict[str, bytes] = field(default_factory=dict)
+    sent: list[str] = field(default_factory=list)
+
+    def has_room(self) -> bool:
+        return not self.full
 
     def accept(self, job_id: str, image: bytes) -> None:
+        if self.full:
+            raise OverloadedError("full")
+        self.while_accepting()
         self.kept[job_id] = image
 
     def send(self, job_id: str) -> None:
         if not self.works:
             raise JobsUnavailableError("away")
+        self.sent.append(job_id)
 
     def discard(self, job_id: str) -> None:
         self.kept.pop(job_id, None)
+
+    def waiting(self) -> int:
+        return len(self.sent)
 
     def close(self) -> None:
         pass

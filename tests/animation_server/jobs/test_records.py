@@ -47,10 +47,12 @@ def test_what_is_finished_changes_no_more(records: JobRecords, end: State) -> No
 
 
 def test_a_job_is_added_once(records: JobRecords) -> None:
-    """Adding a job again leaves it as it is."""
-    job_id = add_job(records)
+    """Adding a job again leaves it as it is, and says so."""
+    job = new_job(new_job_id())
+    job_id = job.id
+    assert records.add(job, REQUEST)
     records.begin(job_id)
-    records.add(new_job(job_id), REQUEST)
+    assert not records.add(new_job(job_id), REQUEST)
     assert get_job(records, job_id).state == "running"
 
 
