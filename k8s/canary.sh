@@ -5,7 +5,8 @@
 #   k8s/canary.sh promote          the new version replaces the old one, pod by pod, then the canary leaves
 #   k8s/canary.sh rollback         all requests to the old version, and the canary leaves
 #
-# Where an HTTPRoute leads to the server the share is exact; elsewhere it is the share of pods.
+# The canary gets pods in proportion. Where an HTTPRoute leads to the server the share of requests is exact;
+# elsewhere it is the share of pods.
 # NAMESPACE (default animation) says where. Needs kubectl.
 set -eu
 
@@ -18,7 +19,7 @@ k() { kubectl --namespace "$namespace" "$@"; }
 say() { echo "canary: $*"; }
 
 usage() {
-  sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
   exit 2
 }
 
@@ -33,20 +34,30 @@ backend() { # name, weight
   printf '{"name": "%s", "port": 80, "weight": %d}' "$1" "$2"
 }
 
+pods_of() { k get "$1" --output 'jsonpath={.spec.replicas}'; }
+
+scale() { # replicas
+  k scale "$canary" --replicas "$1"
+  k rollout status "$canary" --timeout 10m
+}
+
 weight() {
   percent=$1
   case $percent in '' | *[!0-9]*) usage ;; esac
   [ "$percent" -lt 100 ] || { say "expected less than 100; promote gives it everything" >&2; exit 2; }
+  pods=$(pods_of "$stable")
+  # c / (c + s) = p / 100, to the nearest pod, and never none while a share is asked for
+  share=$(((pods * percent + (100 - percent) / 2) / (100 - percent)))
+  [ "$percent" -eq 0 ] || [ "$share" -gt 0 ] || share=1
   if has_route; then
+    # Pods before the requests for them, and requests away before their pods.
+    now=$(pods_of "$canary")
+    [ "$share" -le "$now" ] || scale "$share"
     route "$(backend animation-server-stable $((100 - percent))), $(backend animation-server-canary "$percent")"
-    say "$percent % of the requests go to the new version"
+    [ "$share" -gt "$now" ] || scale "$share"
+    say "$percent % of the requests go to the new version, on $share of $((share + pods)) pods"
   else
-    pods=$(k get "$stable" --output 'jsonpath={.spec.replicas}')
-    # c / (c + s) = p / 100, to the nearest pod, and never none while a share is asked for
-    share=$(((pods * percent + (100 - percent) / 2) / (100 - percent)))
-    [ "$percent" -eq 0 ] || [ "$share" -gt 0 ] || share=1
-    k scale "$canary" --replicas "$share"
-    k rollout status "$canary" --timeout 10m
+    scale "$share"
     say "$share of $((share + pods)) pods have the new version: $((100 * share / (share + pods))) %"
   fi
 }

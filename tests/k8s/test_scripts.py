@@ -37,6 +37,14 @@ NO_ROUTE: Answer = (["get", "httproute"], 1, "")
 IMAGE: Answer = (["get", "deployment/animation-server-canary"], 0, "registry/torchserve-model:2-cpu")
 
 
+def replicas(stable: int, canary: int) -> list[Answer]:
+    """How many pods the two Deployments are told to have."""
+    return [
+        (["get", "deployment/animation-server"], 0, str(stable)),
+        (["get", "deployment/animation-server-canary"], 0, str(canary)),
+    ]
+
+
 @dataclass(frozen=True)
 class Kubectl:
     """Where the recorder lies, which is also what containers have as /tmp."""
@@ -78,9 +86,34 @@ def test_the_share_of_pods_is_the_share_of_requests(
     assert f"scale deployment/animation-server-canary --replicas {share}" in kubectl.calls()
 
 
+@pytest.mark.parametrize(
+    ("now", "percent", "share", "first"),
+    [(0, 7, 1, "scale"), (0, 50, 4, "scale"), (4, 20, 1, "patch"), (1, 0, 0, "patch")],
+)
+def test_behind_a_route_pods_follow_the_requests(
+    kubectl: Kubectl, now: int, percent: int, share: int, first: str
+) -> None:
+    """The canary gets its share of pods, too: before its requests come, and until they have gone."""
+    done = kubectl.run("canary.sh", "weight", str(percent), answers=replicas(stable=4, canary=now))
+    assert done.returncode == 0, done.stderr
+    assert f"scale deployment/animation-server-canary --replicas {share}" in kubectl.calls()
+    verbs = [call.split()[0] for call in kubectl.calls() if call.startswith(("scale", "patch"))]
+    assert sorted(verbs) == ["patch", "scale"]
+    assert verbs[0] == first
+
+
+def test_no_request_is_sent_to_a_version_that_does_not_come_up(kubectl: Kubectl) -> None:
+    """The route stays as it was where the canary's pods are not ready in time, or there is none."""
+    not_ready: Answer = (["rollout", "status"], 1, "")
+    none: Answer = (["get", "deployment/animation-server-canary"], 1, "")
+    for answer in (not_ready, none):
+        assert kubectl.run("canary.sh", "weight", "7", answers=[answer, *replicas(4, 0)]).returncode == 1
+    assert not any(call.startswith("patch") for call in kubectl.calls())
+
+
 def test_a_route_weighs_exactly(kubectl: Kubectl) -> None:
-    """Where there is a route its weights are set, and no pod is started or stopped."""
-    done = kubectl.run("canary.sh", "weight", "7", answers=[])
+    """Where there is a route its weights are the share asked for, whatever the pods come to."""
+    done = kubectl.run("canary.sh", "weight", "7", answers=replicas(stable=4, canary=0))
     assert done.returncode == 0, done.stderr
     (patch,) = [shlex.split(call)[-1] for call in kubectl.calls() if call.startswith("patch")]
     ((change),) = json.loads(patch)
@@ -88,7 +121,6 @@ def test_a_route_weighs_exactly(kubectl: Kubectl) -> None:
         "animation-server-stable": 93,
         "animation-server-canary": 7,
     }
-    assert not any(call.startswith("scale") for call in kubectl.calls())
 
 
 @pytest.mark.parametrize("words", [["weight", "100"], ["weight", "x"], ["weight"], [], ["launch"]])
