@@ -39,8 +39,8 @@ TORCHSERVE = {
 DCGM = {"DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_FB_USED", "DCGM_FI_DEV_FB_FREE"}
 """As NVIDIA documents them; the exporter has them on by default."""
 
-SCRAPED = {"le", "pod", "namespace", "instance", "job", "pid"}
-"""Labels that the library or Prometheus adds."""
+SCRAPED = {"le", "pod", "namespace", "instance", "job", "pid", "animation_track"}
+"""Labels that the library or Prometheus adds; the last by podTargetLabels."""
 
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="promtool is missing: apt-get install prometheus"
@@ -173,6 +173,32 @@ def test_monitors_find_the_pods_and_their_ports() -> None:
     (container,) = worker.containers
     port = next(e["value"] for e in container["env"] if e["name"] == "ANIMATION_WORKER_METRICS_PORT")
     assert [p["containerPort"] for p in container["ports"]] == [int(port)]
+
+
+@needs_kubectl
+def test_targets_are_told_apart() -> None:
+    """Two paths of one port are two jobs: else both would write the same series of `up`."""
+    for monitor in of_kind(render_components("monitoring"), "PodMonitor"):
+        targets = [
+            (
+                endpoint["port"],
+                *(r["replacement"] for r in endpoint.get("relabelings", []) if r["targetLabel"] == "job"),
+            )
+            for endpoint in monitor["spec"]["podMetricsEndpoints"]
+        ]
+        assert len(set(targets)) == len(targets)
+
+
+@needs_kubectl
+def test_canary_and_stable_are_told_apart() -> None:
+    """The label that the dashboard goes by is one that the monitor takes from the pods."""
+    (monitor,) = [
+        m
+        for m in of_kind(render_components("monitoring"), "PodMonitor")
+        if m["metadata"]["name"] == "animation-server"
+    ]
+    assert monitor["spec"]["podTargetLabels"] == ["animation/track"]
+    assert any("animation_track" in expression for _, expression in EXPRESSIONS)
 
 
 @needs_kubectl

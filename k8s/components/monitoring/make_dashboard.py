@@ -119,6 +119,15 @@ def clients() -> list[Panel]:
             },
             "Where the second meets the third, requests are turned away with 503.",
         ),
+        panel(
+            "Failed, canary and stable",
+            "percentunit",
+            {
+                "{{animation_track}}": f"{per_second(answered, 'animation_track', failed)}"
+                f" / {per_second(answered, 'animation_track', posted)}"
+            },
+            "Share of POST requests answered 5xx, by the pods' label animation/track.",
+        ),
     ]
 
 
