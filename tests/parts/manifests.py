@@ -22,11 +22,14 @@ OVERLAYS = sorted(path.parent.name for path in (K8S / "overlays").glob("*/kustom
 
 COMBINATIONS = {
     "job, everything on the CPU": (
-        "cpu", "ingress/gateway-api", "autoscaling", "workers", "autoscaling/keda", "api-keys", "model-swap",
-        "batch", "monitoring", "s3-credentials", "airgap",
+        "cpu", "ingress/gateway-api", "autoscaling", "autoscaling/requests", "workers", "autoscaling/keda",
+        "api-keys", "model-swap", "batch", "monitoring", "s3-credentials", "pull-secret",
     ),
     "gpu, fetched and swapped models": ("model-fetch", "gpu", "ingress", "model-swap", "s3-credentials"),
     "annotations for Prometheus": ("cpu", "nodeport", "workers", "monitoring/annotations"),
+    "a load balancer that sends to pods": (
+        "gpu", "ingress", "open-entrance", "s3-credentials/workload-identity",
+    ),
 }  # fmt: skip
 """Components on the base as no overlay has them together."""
 
@@ -71,6 +74,19 @@ class Workload:
     def containers(self) -> list[Manifest]:
         """All containers of its pods, those that run before the others included."""
         return [*self.pod.get("initContainers", []), *self.pod["containers"]]
+
+    @property
+    def secrets(self) -> set[str]:
+        """Names of all secrets that its pods would read, those that may be absent included."""
+        found = {
+            volume["secret"]["secretName"] for volume in self.pod.get("volumes", []) if "secret" in volume
+        }
+        found |= {secret["name"] for secret in self.pod.get("imagePullSecrets", [])}
+        for container in self.containers:
+            found |= {s["secretRef"]["name"] for s in container.get("envFrom", []) if "secretRef" in s}
+            references = [variable.get("valueFrom", {}) for variable in container.get("env", [])]
+            found |= {r["secretKeyRef"]["name"] for r in references if "secretKeyRef" in r}
+        return found
 
 
 def render(folder: Path) -> list[Manifest]:
