@@ -324,15 +324,7 @@ def test_every_secret_is_made_by_a_command_of_the_handbook(name: str) -> None:
     assert not of_kind(overlay(name), "Secret")
     handbook = (ROOT / "docs" / "operations.md").read_text()
     for workload in workloads(overlay(name)):
-        secrets = [
-            volume["secret"]["secretName"] for volume in workload.pod.get("volumes", []) if "secret" in volume
-        ]
-        secrets += [secret["name"] for secret in workload.pod.get("imagePullSecrets", [])]
-        for container in workload.containers:
-            secrets += [s["secretRef"]["name"] for s in container.get("envFrom", []) if "secretRef" in s]
-            references = [variable.get("valueFrom", {}) for variable in container.get("env", [])]
-            secrets += [r["secretKeyRef"]["name"] for r in references if "secretKeyRef" in r]
-        for secret in secrets:
+        for secret in workload.secrets:
             assert f" {secret} " in handbook, secret
             assert "create secret" in handbook
 
