@@ -109,7 +109,8 @@ def answer_by_job(wanted: JobRequest, image: bytes = b"") -> Response | None:
 
     Returns None where it is to be answered at once: the client asked for nothing else, or for what it would
     prefer while there are no jobs here.
-    Raises InputError where its Idempotency-Key came with another request.
+    Raises InputError where its Idempotency-Key came with another request, or its motions are unknown: that
+    mistake uses up no key.
     """
     jobs = current_parts().jobs
     prefer = parse_prefer(request.headers.getlist("Prefer"))
@@ -118,6 +119,7 @@ def answer_by_job(wanted: JobRequest, image: bytes = b"") -> Response | None:
         if streams:
             raise _no_jobs()
         return None
+    current_parts().service.check_motions(wanted.motions)
     key = _key(wanted, image)
     if not is_for_later():
         # The answer is the same however often it is asked for; only another request must not pass for it. To
@@ -126,7 +128,6 @@ def answer_by_job(wanted: JobRequest, image: bytes = b"") -> Response | None:
             with suppress(JobsUnavailableError):
                 jobs.recall(key)
         return None
-    current_parts().service.check_motions(wanted.motions)
     job = jobs.submit(replace(wanted, request_id=request_id()), image, key)
     note(job=log_name(job.id), motions=len(wanted.motions))
     if streams:

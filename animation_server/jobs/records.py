@@ -7,12 +7,18 @@ finished nothing changes it, whoever comes late. Records expire.
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 from animation_server.concurrency import native_lock
 from animation_server.jobs.job import Job, JobRequest
+
+MOST_KEPT = 20_000
+"""Finished jobs that a process remembers, and as many keys: a kilobyte or two each of the first, half of one
+each of the others.
+"""
 
 
 @dataclass(frozen=True)
@@ -85,15 +91,17 @@ class JobRecords(Protocol):
 class MemoryRecords:
     """Keeps jobs in this process; implements JobRecords.
 
-    expiry_s : how long a job is kept after its last change. clock : seconds since the epoch.
+    expiry_s : how long a job is kept after its last change, unless MOST_KEPT are newer.
+    clock : seconds since the epoch.
     """
 
     def __init__(self, expiry_s: float, clock: Callable[[], float] = time.time) -> None:
         self._expiry_s = expiry_s
         self._clock = clock
         self._lock = native_lock()  # progress comes from native threads
-        self._jobs: dict[str, tuple[Job, JobRequest]] = {}
-        self._tickets: dict[str, tuple[float, Ticket]] = {}
+        # Oldest first, by their last change: what has expired is at the front, and nothing else is looked at.
+        self._jobs: OrderedDict[str, tuple[Job, JobRequest]] = OrderedDict()
+        self._tickets: OrderedDict[str, tuple[float, Ticket]] = OrderedDict()
         self._attempts: dict[str, int] = {}
 
     def add(self, job: Job, request: JobRequest) -> bool:
@@ -130,6 +138,7 @@ class MemoryRecords:
             if job is None or request is None or job.is_finished:
                 return False
             self._jobs[job_id] = replace(job, **changes, updated_at=self._clock()), request
+            self._jobs.move_to_end(job_id)
             return True
 
     def release(self, job_id: str) -> None:
@@ -157,9 +166,15 @@ class MemoryRecords:
         return job.is_finished and self._clock() - job.updated_at >= self._expiry_s
 
     def _drop_expired(self) -> None:
-        for job_id in [job.id for job, _ in self._jobs.values() if self._is_expired(job)]:
-            del self._jobs[job_id]
-            self._attempts.pop(job_id, None)
+        while self._jobs:
+            job, _ = next(iter(self._jobs.values()))
+            if not self._is_expired(job) and not (job.is_finished and len(self._jobs) > MOST_KEPT):
+                break
+            del self._jobs[job.id]
+            self._attempts.pop(job.id, None)
         too_old = self._clock() - self._expiry_s
-        for key in [key for key, (bound_at, _) in self._tickets.items() if bound_at <= too_old]:
-            del self._tickets[key]
+        while self._tickets:
+            bound_at, _ = next(iter(self._tickets.values()))
+            if bound_at > too_old and len(self._tickets) <= MOST_KEPT:
+                break
+            self._tickets.popitem(last=False)

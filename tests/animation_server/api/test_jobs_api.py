@@ -262,6 +262,16 @@ def test_a_plain_answer_needs_no_redis(start: Start) -> None:
     assert_error(post(server, {**ASYNC, **key}), 503, "jobs_unavailable")
 
 
+def test_a_mistake_uses_up_no_key(server: Server) -> None:
+    """Whoever corrects what can be seen to be wrong at once may keep the key."""
+    made = server.http.post("/v1/characters", data={"image": (io.BytesIO(DRAWING), "drawing.png")})
+    url = f"/v1/characters/{made.get_json()['id']}/animations"
+    key = {"Idempotency-Key": "abc"}
+    wrong = server.http.post(url, json={"motions": ["moonwalk"]}, headers=key)
+    assert_error(wrong, 422, "unknown_motion")
+    assert server.http.post(url, json={"motions": ["dab"]}, headers=key).status_code == 200
+
+
 @pytest.mark.parametrize("key", ["a" * 256, "ä", "a b"])
 def test_keys_that_are_none(server: Server, key: str) -> None:
     """What is no key is a mistake rather than no protection."""

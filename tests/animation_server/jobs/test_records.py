@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from animation_server.errors import JobsUnavailableError
+from animation_server.jobs import records as records_module
 from animation_server.jobs.ids import new_job_id
 from animation_server.jobs.job import JobError, State, new_job
 from animation_server.jobs.records import JobRecords, MemoryRecords, Ticket
@@ -100,6 +101,45 @@ def test_memory_forgets_what_has_expired() -> None:
     assert records.get(finished) is None
     assert get_job(records, running).state == "running"
     assert records.remember("key", Ticket("b", "2")) == Ticket("b", "2")
+
+
+def test_memory_keeps_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond the bound the oldest keys and finished jobs are forgotten, but no job that is under way."""
+    monkeypatch.setattr(records_module, "MOST_KEPT", 2)
+    records = MemoryRecords(60)
+    for number in range(6):
+        records.remember(str(number), Ticket("a", str(number)))
+    assert records.remember("5", Ticket("b", "new")) == Ticket("a", "5")
+    assert records.remember("0", Ticket("b", "new")) == Ticket("b", "new")
+    jobs = [add_job(records) for _ in range(5)]
+    assert {get_job(records, job_id).state for job_id in jobs} == {"queued"}
+    for job_id in jobs[::-1]:
+        records.update(job_id, state="done")
+    newest = add_job(records)
+    assert [job_id for job_id in jobs if records.get(job_id)] == jobs[:2]
+    assert get_job(records, newest).state == "queued"
+
+
+def test_memory_looks_at_what_may_have_expired_alone() -> None:
+    """A call costs the same however much is kept; what is finished last expires last."""
+    asked, now = [0], [0.0]
+
+    def clock() -> float:
+        asked[0] += 1
+        return now[0]
+
+    records = MemoryRecords(10, clock)
+    jobs = [add_job(records) for _ in range(100)]
+    for number, job_id in enumerate(jobs[::-1]):
+        now[0] = number / 100
+        records.update(job_id, state="done")
+        records.remember(job_id, Ticket("a", job_id))
+    before = asked[0]
+    records.remember("key", Ticket("b", "2"))
+    add_job(records)
+    assert asked[0] - before < 10
+    now[0] = 10.5
+    assert {job_id for job_id in jobs if records.get(job_id)} == set(jobs[:49])
 
 
 def test_redis_forgets_by_itself(redis_url: str) -> None:
