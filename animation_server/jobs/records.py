@@ -16,9 +16,7 @@ from animation_server.concurrency import native_lock
 from animation_server.jobs.job import Job, JobRequest
 
 MOST_KEPT = 20_000
-"""Finished jobs that a process remembers, and as many keys: a kilobyte or two each of the first, half of one
-each of the others.
-"""
+"""Finished jobs that a process remembers, and as many keys. A job takes one or two kB, a key half a kB."""
 
 
 @dataclass(frozen=True)

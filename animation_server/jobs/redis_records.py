@@ -21,7 +21,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from animation_server.errors import JobsUnavailableError
-from animation_server.jobs.job import Job, JobRequest
+from animation_server.jobs.job import UNFINISHED, Job, JobRequest
 from animation_server.jobs.records import Ticket, Turn
 
 CONNECT_TIMEOUT_S = 2.0
@@ -30,6 +30,11 @@ ANSWER_TIMEOUT_S = 3.0
 
 HOLD_S = 5
 """How long a worker that reports no more keeps others from its job."""
+
+UNFINISHED_EXPIRY_S = 24 * 3600
+"""Least time for which an unfinished job is kept, however soon finished ones are to be forgotten: without its
+record its message would find nothing to do.
+"""
 
 _REQUEST = "request"
 _OURS = frozenset({_REQUEST, "attempts"})
@@ -79,11 +84,12 @@ return redis.call('HINCRBY', KEYS[1], 'attempts', 1)
 class RedisRecords:
     """Keeps jobs in Redis; implements JobRecords.
 
-    url : redis://, rediss:// or unix://. expiry_s : how long a job is kept after its last change.
+    url : redis://, rediss:// or unix://. expiry_s : how long a job is kept once it is finished, and a key.
     """
 
     def __init__(self, url: str, expiry_s: int) -> None:
         self._expiry_s = expiry_s
+        self._unfinished_expiry_s = max(expiry_s, UNFINISHED_EXPIRY_S)
         self.client = redis.Redis.from_url(
             url,
             decode_responses=True,
@@ -100,7 +106,7 @@ class RedisRecords:
         """See JobRecords."""
         fields = _encode(asdict(job)) | {_REQUEST: _REQUESTS.dump_json(request).decode()}
         with _translated():
-            return bool(self._add([_key(job.id)], [self._expiry_s, *_flat(fields)]))
+            return bool(self._add([_key(job.id)], [self._unfinished_expiry_s, *_flat(fields)]))
 
     def get(self, job_id: str) -> Job | None:
         """See JobRecords."""
@@ -117,7 +123,7 @@ class RedisRecords:
 
     def begin(self, job_id: str) -> Turn:
         """See JobRecords."""
-        arguments: list[str | int] = [self._expiry_s, HOLD_S, secrets.token_hex(8)]
+        arguments: list[str | int] = [self._unfinished_expiry_s, HOLD_S, secrets.token_hex(8)]
         with _translated():
             attempt = int(self._begin([_key(job_id), _holder(job_id)], arguments))
         if attempt > 0:
@@ -127,7 +133,9 @@ class RedisRecords:
     def update(self, job_id: str, **changes: Any) -> bool:
         """See JobRecords."""
         fields = _encode(changes | {"updated_at": time.time()})
-        arguments: list[str | int] = [self._expiry_s, HOLD_S, *_flat(fields)]
+        stays_unfinished = changes.get("state", "running") in UNFINISHED
+        expiry_s = self._unfinished_expiry_s if stays_unfinished else self._expiry_s
+        arguments: list[str | int] = [expiry_s, HOLD_S, *_flat(fields)]
         with _translated():
             return bool(self._update([_key(job_id), _holder(job_id)], arguments))
 

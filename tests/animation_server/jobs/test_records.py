@@ -12,7 +12,7 @@ from animation_server.jobs import records as records_module
 from animation_server.jobs.ids import new_job_id
 from animation_server.jobs.job import JobError, State, new_job
 from animation_server.jobs.records import JobRecords, MemoryRecords, Ticket
-from animation_server.jobs.redis_records import RedisRecords
+from animation_server.jobs.redis_records import UNFINISHED_EXPIRY_S, RedisRecords
 from tests.job_records import REQUEST, RESULT, add_job, get_job
 
 
@@ -143,15 +143,33 @@ def test_memory_looks_at_what_may_have_expired_alone() -> None:
 
 
 def test_redis_forgets_by_itself(redis_url: str) -> None:
-    """Everything that is kept in Redis has an expiry."""
+    """Everything that is kept in Redis has an expiry; a job's own begins when it is finished."""
     records = RedisRecords(redis_url, 60)
+    records.client.flushdb()
     job_id = add_job(records)
+    changes: list[Callable[[], object]] = [
+        lambda: None,
+        lambda: records.begin(job_id),
+        lambda: records.update(job_id, progress=0.5),
+        lambda: records.update(job_id, state="queued"),
+    ]
+    for change in changes:
+        change()
+        assert 60 < records.client.ttl(f"animation:job:{job_id}") <= UNFINISHED_EXPIRY_S
     records.begin(job_id)
-    records.update(job_id, progress=0.5)
+    records.update(job_id, state="done")
     records.remember(new_job_id(), Ticket("a", "1"))
     keys = list(records.client.scan_iter("animation:*"))
-    assert keys
+    assert len(keys) == 3
     assert all(0 < records.client.ttl(key) <= 60 for key in keys)
+    records.close()
+
+
+def test_redis_keeps_unfinished_jobs_no_shorter_than_others(redis_url: str) -> None:
+    """Where finished jobs are to be remembered for long, so are those that wait."""
+    records = RedisRecords(redis_url, UNFINISHED_EXPIRY_S * 3)
+    job_id = add_job(records)
+    assert records.client.ttl(f"animation:job:{job_id}") > UNFINISHED_EXPIRY_S * 2
     records.close()
 
 
