@@ -285,7 +285,7 @@ class CharacterShelf:
         data = self._store.get(key, deadline.remaining_s())
         picture = None if data is None else cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_BGR)
         if picture is None:
-            raise StorageError(f"{key}: expected a character's picture, came {data and len(data)} bytes")
+            raise StorageError(f"expected a character's picture, came {data and len(data)} bytes")
         return picture.astype(np.uint8)
 
 

@@ -48,20 +48,23 @@ class LocalStore:
     def get(self, key: str, timeout_s: float | None = None) -> bytes | None:  # noqa: ARG002
         """See ObjectStore."""
         path = self._path(key)
-        try:
-            return path.read_bytes()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            return None
-        except OSError as exc:
-            raise StorageError(f"cannot read {path}: {exc.strerror or exc}") from exc
+        with self._translated("read from"):
+            try:
+                return path.read_bytes()
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                return None
 
     def exists(self, keys: Sequence[str], timeout_s: float | None = None) -> list[bool]:  # noqa: ARG002
         """See ObjectStore."""
-        return [self._path(key).is_file() for key in keys]
+        paths = [self._path(key) for key in keys]
+        with self._translated("look into"):
+            return [path.is_file() for path in paths]
 
     def list_keys(self, folder: str, timeout_s: float | None = None) -> list[str]:  # noqa: ARG002
         """See ObjectStore."""
-        files = (path for path in self._path(folder).rglob("*") if path.is_file())
+        path = self._path(folder)
+        with self._translated("list what is in"):
+            files = [path for path in path.rglob("*") if path.is_file()]
         keys = (path.relative_to(self.directory).as_posix() for path in files)
         return sorted(key for key in keys if is_key(key))  # half-written ones have names that are none
 
@@ -69,15 +72,14 @@ class LocalStore:
         """See ObjectStore; folders that this leaves empty go, too."""
         for key in keys:
             path = self._path(key)
-            try:
-                path.unlink(missing_ok=True)
-                for folder in path.relative_to(self.directory).parents[:-1]:
-                    (self.directory / folder).rmdir()
-            except FileNotFoundError:
-                continue
-            except OSError as exc:
-                if exc.errno not in (errno.ENOTEMPTY, errno.EEXIST):
-                    raise StorageError(f"cannot delete {path}: {exc.strerror or exc}") from exc
+            with self._translated("delete from"):
+                try:
+                    path.unlink(missing_ok=True)
+                    for folder in path.relative_to(self.directory).parents[:-1]:
+                        (self.directory / folder).rmdir()
+                except OSError as exc:
+                    if exc.errno not in (errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST):
+                        raise
 
     def url(self, key: str) -> str:
         """See ObjectStore."""
@@ -91,12 +93,10 @@ class LocalStore:
 
     def check(self) -> None:
         """See ObjectStore."""
-        try:
+        with self._translated("write to"):
             self.directory.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.directory) as file:
                 file.write(b"x")
-        except OSError as exc:
-            raise StorageError(f"cannot write to {self.directory}: {exc.strerror or exc}") from exc
 
     def close(self) -> None:
         """See ObjectStore."""
@@ -105,11 +105,19 @@ class LocalStore:
     def _storing(self, key: str) -> Iterator[Path]:
         """Give the path of a key, whose folder is there."""
         path = self._path(key)
-        try:
+        with self._translated("store in"):
             path.parent.mkdir(parents=True, exist_ok=True)
             yield path
+
+    @contextmanager
+    def _translated(self, doing: str) -> Iterator[None]:
+        """Turn OSErrors into StorageErrors, without the object's path: keys are not for logs."""
+        try:
+            yield
         except OSError as exc:
-            raise StorageError(f"cannot store {path}: {exc.strerror or exc}") from exc
+            raise StorageError(
+                f"cannot {doing} {self.directory}: {exc.strerror or type(exc).__name__}"
+            ) from exc
 
     def _path(self, key: str) -> Path:
         check_key(key)

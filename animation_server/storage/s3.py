@@ -159,7 +159,7 @@ class S3Store:
                 ExpiresIn=self._address.presigned_expiry_s,
             )
         except BotoCoreError as exc:
-            raise StorageError(f"cannot sign a link: {exc}") from exc
+            raise StorageError(f"cannot sign a link: {type(exc).__name__}") from exc
         # AWS's own host, which depends on the region, is the same with a signature and without.
         return link.partition("?")[0] if self._address.urls == "public" else link
 
@@ -216,20 +216,21 @@ class S3Store:
 
     @contextmanager
     def _translated(self, operation: str, timeout_s: float | None) -> Iterator[None]:
-        bucket = self._address.bucket
+        where = f"S3 {operation} on {self._address.bucket} at {self._address.endpoint_url or 'AWS'}"
         try:
             yield
         except ClientError as exc:
             # A missing object answers 403 instead of 404 to those who may not list the bucket.
             raise StorageError(
-                f"S3 {operation} on {bucket}: expected success, came status {_status(exc)} "
+                f"{where}: expected success, came status {_status(exc)} "
                 f"{exc.response.get('Error', {}).get('Code', '')}. "
                 "The credentials need GetObject, PutObject, DeleteObject and ListBucket."
             ) from exc
         except BotoCoreError as exc:
-            raise StorageError(f"S3 {operation} on {bucket}: {exc}") from exc
+            # Its own text has the whole address: keys, and ids of jobs in them, are not for logs.
+            raise StorageError(f"{where}: expected an answer, came {type(exc).__name__}") from exc
         except TimeoutError as exc:
-            raise StorageError(f"S3 {operation} on {bucket}: no answer within {timeout_s} s") from exc
+            raise StorageError(f"{where}: no answer within {timeout_s} s") from exc
 
     def _count_retry(self, request: Any, **_: Any) -> None:
         """Tell of attempts beyond the first, which botocore numbers in a header."""

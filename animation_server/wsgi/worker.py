@@ -7,12 +7,14 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from http import HTTPStatus
 from typing import Any
 
 import gevent
 import gevent.local
 from gevent import monkey
 from gunicorn.http.errors import ParseException
+from gunicorn.util import write_error
 from gunicorn.workers.ggevent import GeventWorker
 
 from animation_server.settings import Settings
@@ -28,6 +30,14 @@ before that is reset, and the client, which may still be sending, never sees its
 """
 
 _PIECE = 64 * 1024
+
+_STATUSES = {
+    "LimitRequestLine": HTTPStatus.REQUEST_URI_TOO_LONG,
+    "LimitRequestHeaders": HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "UnsupportedTransferCoding": HTTPStatus.NOT_IMPLEMENTED,
+    "ExpectationFailed": HTTPStatus.EXPECTATION_FAILED,
+}
+"""What gunicorn answers to heads that it cannot read, by the error's name; to all others 400."""
 
 
 class Worker(GeventWorker):  # type: ignore[misc]
@@ -63,6 +73,21 @@ class Worker(GeventWorker):  # type: ignore[misc]
         if not _take_the_rest(req.body):
             raise StopIteration
         return outcome
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: BaseException) -> None:  # noqa: ARG002
+        """Answer what cannot be read, or what failed outside of the app.
+
+        gunicorn would log the client's address and what came from it: paths, and ids in them.
+        """
+        kind = type(exc).__name__
+        status = HTTPStatus.INTERNAL_SERVER_ERROR
+        if isinstance(exc, ParseException) and not kind.startswith("InvalidResponse"):
+            status = _STATUSES.get(kind, HTTPStatus.BAD_REQUEST)
+            self.log.warning("Request not readable: %s", kind)
+        else:
+            self.log.error("Error handling a request", exc_info=exc)
+        with suppress(OSError):
+            write_error(client, status.value, status.phrase, "")
 
     @contextmanager
     def timeout_ctx(self) -> Iterator[None]:

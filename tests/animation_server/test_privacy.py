@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +15,9 @@ import requests
 from PIL import Image
 
 from animation_server.api.keys import add_key
+from animation_server.storage.keys import character_folder, drawing_folder, drawing_id
 from tests.drawings import BLANK
+from tests.parts.process import eventually
 from tests.parts.server import Server, animation_server
 from tests.places import SAMPLE
 
@@ -104,8 +107,25 @@ def exercise(place: Place) -> None:
     assert place.post(f"/{MARK}", data=image).status_code == 404
     assert place.post(f"/v1/animations?{MARK}={MARK}", data=image).status_code in (415, 422)
     assert place.post("/", data=f'{{"file": "{MARK}'.encode()).status_code == 400
+    for status, head in (
+        (400, f"GET /{MARK}?{MARK}={MARK}"),
+        (400, f"{MARK}@ / HTTP/1.1"),
+        (400, f"GET /{MARK} HTTP/1.1\r\n{MARK}@: x"),
+        (400, f"GET /{MARK} HTTP/1.1\r\nHost: {MARK}\r\nContent-Length: {MARK}"),
+        (414, f"GET /{MARK * 1000} HTTP/1.1"),
+        (501, f"POST /{MARK} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: {MARK}"),
+    ):
+        assert status_of(place.server, head) == status, head
     wrong = requests.get(f"{place.server.url}/v1/motions", headers={"X-Api-Key": MARK}, timeout=5)
     assert wrong.status_code == 401
+
+
+def status_of(server: Server, head: str) -> int:
+    """Send a request's head as it is, and tell the answer's status."""
+    host, _, port = server.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.sendall(f"{head}\r\n\r\n".encode())
+        return int(connection.recv(100).split()[1])
 
 
 def test_output_holds_no_key_and_nothing_of_the_photograph(place: Place) -> None:
@@ -122,7 +142,47 @@ def test_output_holds_no_key_and_nothing_of_the_photograph(place: Place) -> None
         assert piece.hex() not in output
         assert repr(piece)[2:-1] not in output
     for line in output.splitlines():
-        json.loads(line)
+        entry = json.loads(line)
+        assert "127.0.0.1" not in line or entry["event"].startswith("Listening"), line
+
+
+def test_output_names_no_object_while_the_store_is_away(tmp_path: Path) -> None:
+    """What fails is said, and of what is not: keys and ids are rights."""
+    character = "ab" * 16
+    settings = {
+        "ANIMATION_STORAGE": "s3",
+        "ANIMATION_S3_ENDPOINT_URL": "http://127.0.0.1:9",
+        "ANIMATION_LOG_LEVEL": "debug",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+    with animation_server(tmp_path, settings, ready="/healthz") as server:
+        url, image = server.url, photograph()
+        answers = [
+            requests.post(f"{url}/v1/animations", files={"image": image}, timeout=60),
+            requests.post(f"{url}/v1/characters", files={"image": image}, timeout=60),
+            requests.get(f"{url}/v1/characters/{character}", timeout=60),
+            requests.delete(f"{url}/v1/characters/{character}", timeout=60),
+            requests.get(f"{url}/v1/motions/dab/preview", timeout=60),
+        ]
+        assert [answer.status_code for answer in answers] == [503] * len(answers)
+        later = {"Prefer": "respond-async"}
+        accepted = requests.post(f"{url}/v1/animations", files={"image": image}, headers=later, timeout=60)
+        job = accepted.json()["id"]
+        assert eventually(lambda: '"job failed"' in server.log.read_text(), 30)
+        assert requests.delete(f"{url}/v1/jobs/{job}", timeout=60).ok
+    output = server.log.read_text()
+    assert "S3 head_object on animations" in output
+    drawing = drawing_id(image)
+    for secret in (
+        character_folder(character),
+        drawing_folder(drawing),
+        drawing,
+        character,
+        job,
+        "/previews",
+    ):
+        assert secret not in output
 
 
 def test_metadata_never_leaves(place: Place) -> None:

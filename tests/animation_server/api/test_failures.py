@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 
 import pytest
+from flask import Response
 
 from animation_server.errors import InferenceTimeoutError, InferenceUnavailableError, StorageError
 from animation_server.settings import Settings
@@ -58,6 +59,22 @@ def test_bugs_are_logged_and_not_echoed(start: Start, caplog: pytest.LogCaptureF
     (record,) = [record for record in caplog.records if record.levelno == logging.ERROR]
     assert record.exc_info is not None
     assert record.request_id == response.headers["X-Request-ID"]  # type: ignore[attr-defined]
+
+
+def test_bugs_beside_the_views_are_logged_without_the_path(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Flask's own line would hold it, and ids in paths are rights."""
+    server = start()
+
+    @server.app.after_request
+    def fail(_: Response) -> Response:
+        raise RuntimeError("in a hook")
+
+    assert server.http.get("/v1/characters/" + "ab" * 16).status_code == 500
+    errors = [record for record in caplog.records if record.levelno == logging.ERROR]
+    assert errors[0].exc_info is not None
+    assert not any("abab" in record.getMessage() for record in errors)
 
 
 def test_work_past_its_deadline_is_not_begun(start: Start) -> None:

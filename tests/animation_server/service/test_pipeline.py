@@ -208,8 +208,9 @@ def test_a_picture_that_is_gone_is_the_stores_failure(parts: Parts) -> None:
     """A character whose pictures were lost says so, and not that it is the caller's mistake."""
     stored = parts.service.create_character(DRAWING).character
     parts.store.delete([stored.mask])
-    with pytest.raises(StorageError, match="picture"):
+    with pytest.raises(StorageError, match="picture") as caught:
         parts.service.animate_character(CharacterAnimationRequest(stored.id, MOTIONS, AnimationOptions()))
+    assert stored.mask not in str(caught.value)
 
 
 def test_models_of_several_versions_serve_at_once(parts: Parts) -> None:
