@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import logging.config
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from animation_server.errors import InputError, JobsUnavailableError, SettingsEr
 from animation_server.jobs.celery_queue import QUEUE, TASK, make_celery, upload_key
 from animation_server.jobs.ids import log_name
 from animation_server.settings import Settings
-from animation_server.telemetry.logs import logging_config
+from animation_server.telemetry.logs import JsonFormatter, logging_config
 from animation_server.telemetry.metrics_directory import forget, share_numbers
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from animation_server.service.admission import Deadline
 
 log = logging.getLogger(__name__)
+
+_JOB_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 
 REQUEUE_PAUSE_S = 1.0
 """Before a message goes back because Redis does not answer, so that it does not go round and round."""
@@ -66,7 +69,7 @@ def run_worker(settings: Settings) -> int:
     child = _Child(_share_of_one(settings, processes))
     _register(app, child)
     # Celery would configure logs and put its own handlers beside ours.
-    signals.setup_logging.connect(lambda **_: _configure_logs(settings), weak=False)
+    signals.setup_logging.connect(lambda **_: configure_logs(settings), weak=False)
     signals.worker_process_init.connect(lambda **_: child.open(), weak=False)
     signals.worker_process_shutdown.connect(lambda **_: child.close(), weak=False)
     worker = app.Worker(
@@ -95,10 +98,24 @@ def _serve_numbers(settings: Settings) -> Path:
     return directory
 
 
-def _configure_logs(settings: Settings) -> None:
-    logging.config.dictConfig(logging_config(settings.log_level))
-    for name in ("celery.worker.strategy", "celery.app.trace"):  # they name whole ids, which let people in
+def configure_logs(settings: Settings) -> None:
+    """Let this process log as servers do, Celery included."""
+    config = logging_config(settings.log_level)
+    config["formatters"]["json"] = {"()": _WorkerFormatter}
+    logging.config.dictConfig(config)
+    for name in ("celery.worker.strategy", "celery.app.trace"):  # they tell of every job, and so do we
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _WorkerFormatter(JsonFormatter):
+    """Lets the lines of Celery name jobs as ours do: whole ids let people in."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See logging.Formatter."""
+        line = super().format(record)
+        if record.name.startswith("animation_server"):  # ours, with the whole ids of requests
+            return line
+        return _JOB_ID.sub(lambda found: log_name(found[0]), line)
 
 
 def _share_of_one(settings: Settings, processes: int) -> Settings:
