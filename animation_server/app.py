@@ -140,6 +140,7 @@ def make_jobs(settings: Settings, service: AnimationService, observer: Observer)
         workers=settings.render_threads or usable_cores(),
         most_waiting=settings.max_queue,
         deadline_s=settings.job_deadline_s,
+        most_bytes=settings.max_upload_memory,
     )
     return JobEngine(records, queue)
 

@@ -17,16 +17,25 @@ class InProcessQueue:
     """Threads (greenlets where gevent stands in for them) that take jobs one after the other; a JobQueue.
 
     make : makes what one job asks for. workers : jobs at a time. most_waiting : jobs that may wait beyond
-    those; their images are in memory, nowhere else. deadline_s : longest time for one attempt.
+    those. deadline_s : longest time for one attempt. most_bytes : of the images of all these, which are in
+    memory and nowhere else.
     """
 
     def __init__(
-        self, make: MakeJob, records: JobRecords, workers: int, most_waiting: int, deadline_s: float
+        self,
+        make: MakeJob,
+        records: JobRecords,
+        workers: int,
+        most_waiting: int,
+        deadline_s: float,
+        *,
+        most_bytes: int,
     ) -> None:
         self._make = make
         self._records = records
         self._deadline_s = deadline_s
         self._most = workers + most_waiting
+        self._most_bytes = most_bytes
         self._lock = native_lock()
         self._images: dict[str, bytes] = {}
         self._unsent: set[str] = set()
@@ -43,8 +52,12 @@ class InProcessQueue:
         with self._lock:
             if job_id in self._images:
                 return
-            if not self.has_room():
-                raise OverloadedError(f"{self._most} jobs are waiting or worked on already. Try again later.")
+            held = sum(map(len, self._images.values()))
+            if not self.has_room() or held + len(image) > self._most_bytes:
+                raise OverloadedError(
+                    f"{len(self._images)} jobs with {held} bytes of images are waiting or worked on already. "
+                    "Try again later."
+                )
             self._images[job_id] = image
             self._unsent.add(job_id)
             if not self._started:  # not before there is a job: many an app never has one

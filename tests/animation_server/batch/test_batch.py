@@ -148,7 +148,9 @@ def by_jobs(tmp_path: Path) -> Iterator[BatchByJobs]:
         return JobResult("drawing", {"dab": "drawing/dab-1.gif"})
 
     records = MemoryRecords(60)
-    queue = InProcessQueue(lambda request, image, meter, deadline: work(image), records, 1, 1, 10)
+    queue = InProcessQueue(
+        lambda request, image, meter, deadline: work(image), records, 1, 1, 10, most_bytes=10**6
+    )
     engine = JobEngine(records, queue)
     yield BatchByJobs(JobRequest(("dab",), AnimationOptions()), engine, made, output, Journal(output, {}))
     engine.close()

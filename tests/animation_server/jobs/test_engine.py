@@ -17,6 +17,7 @@ from animation_server.jobs.records import MemoryRecords
 from animation_server.jobs.watched_records import WatchedRecords
 from animation_server.telemetry.observer import Unwatched
 from tests.job_records import REQUEST, RESULT
+from tests.parts.process import eventually
 
 Work = Callable[[JobRequest, bytes], JobResult]
 
@@ -26,10 +27,15 @@ def start_engine() -> Iterator[Callable[..., JobEngine]]:
     """Start an engine of this process whose jobs do this work."""
     started: list[JobEngine] = []
 
-    def start(work: Work, workers: int = 1, most_waiting: int = 1) -> JobEngine:
+    def start(work: Work, workers: int = 1, most_waiting: int = 1, most_bytes: int = 100) -> JobEngine:
         records = MemoryRecords(60)
         queue = InProcessQueue(
-            lambda request, image, meter, deadline: work(request, image), records, workers, most_waiting, 10
+            lambda request, image, meter, deadline: work(request, image),
+            records,
+            workers,
+            most_waiting,
+            10,
+            most_bytes=most_bytes,
         )
         started.append(JobEngine(records, queue))
         return started[-1]
@@ -62,6 +68,27 @@ def test_turns_away_what_is_too_much(start_engine: Callable[..., JobEngine]) -> 
     may_end.set()
     assert [engine.wait(job.id, 10).state for job in (running, instead)] == ["done", "done"]
     assert engine.cancel(running.id).state == "done"
+
+
+def test_bounds_the_memory_of_its_images(start_engine: Callable[..., JobEngine]) -> None:
+    """Images are kept up to so many bytes; a job that is done has given its own back."""
+    may_end = threading.Event()
+    engine = start_engine(lambda *_: may_end.wait(10) and RESULT, most_waiting=10, most_bytes=10)
+    engine.submit(REQUEST, b"123456")
+    with pytest.raises(OverloadedError):
+        engine.submit(REQUEST, b"12345")
+    engine.submit(REQUEST, b"1234")
+    engine.submit(REQUEST)
+    may_end.set()
+    assert eventually(lambda: submits(engine, b"1234567890"), 10)
+
+
+def submits(engine: JobEngine, image: bytes) -> bool:
+    try:
+        engine.submit(REQUEST, image)
+    except OverloadedError:
+        return False
+    return True
 
 
 def test_a_key_names_one_job(start_engine: Callable[..., JobEngine]) -> None:
