@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
@@ -23,17 +24,22 @@ MIN_SIDE = 16
 """Below this a picture holds no figure that anyone could see."""
 
 DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
     EOFError,
+    LookupError,
+    OSError,
     RuntimeError,
-    struct.error,
-    IndexError,
-    KeyError,
+    SyntaxError,
     TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
 )
-"""What Pillow's openers and decoders raise on bytes that are not what they claim to be."""
+"""What Pillow's openers and decoders raise on bytes that are not what they claim to be: it promises nothing,
+so everything but a want of memory.
+"""
 
 MAX_SCANS = 50
 """Encoders write about ten; each costs a pass over the picture."""

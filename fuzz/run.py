@@ -11,7 +11,8 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["animation_server", "bvh_tools", "PIL", "pillow_heif", "yaml"]):
+PACKAGES = ["animation_server", "bvh_tools", "torchserve_model", "PIL", "pillow_heif", "yaml"]
+with atheris.instrument_imports(include=PACKAGES):
     from fuzz.targets import TARGETS
 
 HERE = Path(__file__).parent
@@ -32,6 +33,7 @@ _YAML_WORDS = (
 )  # fmt: skip
 _WORDS = {
     "drawing": _IMAGE_WORDS,
+    "handler_image": _IMAGE_WORDS,
     "mask": _IMAGE_WORDS,
     "bvh": (
         "HIERARCHY", "ROOT ", "JOINT ", "End Site", "OFFSET ", "CHANNELS ", "MOTION", "Frames: ",

@@ -97,6 +97,7 @@ def main() -> None:
     """Write the seeds of every target; inputs that are there already stay."""
     seeds = {
         "drawing": dict(_drawings()),
+        "handler_image": dict(_drawings()),
         "mask": {
             mode.lower(): _png(Image.new(mode, CROP[::-1], "white")) for mode in ("1", "L", "RGBA", "P")
         },

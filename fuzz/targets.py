@@ -24,6 +24,7 @@ from animation_server.scene.config import load_scene_config
 from bvh_tools.bvh_parser import parse_bvh
 from bvh_tools.errors import BvhError
 from bvh_tools.keys import parse_keys
+from torchserve_model.handlers.base import BadImageError, decode_image
 
 LIMITS = DecodeLimits(max_bytes=1 << 20, max_pixels=1 << 21, working_size=256)
 CROP = (48, 40)
@@ -41,6 +42,17 @@ def fuzz_drawing(data: bytes) -> None:
     assert drawing.rgb.dtype == np.uint8
     assert max(height, width) <= LIMITS.working_size
     assert drawing.width * drawing.height <= LIMITS.max_pixels
+
+
+def fuzz_handler_image(data: bytes) -> None:
+    """An image that a model worker is asked about."""
+    try:
+        image = decode_image({"data": data})
+    except BadImageError:
+        return
+    assert image.shape[2:] == (3,)
+    assert image.dtype == np.uint8
+    assert image.size
 
 
 def fuzz_mask(data: bytes) -> None:
@@ -118,6 +130,7 @@ def fuzz_model_answer(data: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "drawing": fuzz_drawing,
+    "handler_image": fuzz_handler_image,
     "mask": fuzz_mask,
     "bvh": fuzz_bvh,
     "motion_keys": fuzz_motion_keys,

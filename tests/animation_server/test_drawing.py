@@ -19,6 +19,9 @@ from animation_server.drawing import DecodeLimits, decode_drawing
 from animation_server.errors import InputError
 from animation_server.jpeg_scans import count_scans
 from tests.drawings import png_header, png_of_rows
+from tests.places import ROOT
+
+NO_PALETTE = ROOT / "fuzz" / "failures" / "drawing" / "palette-png-without-palette"
 
 
 def picture(width: int = 60, height: int = 40) -> Image.Image:
@@ -164,6 +167,7 @@ def test_drops_metadata() -> None:
         (png_header(30_000, 30_000), 413, "too_many_pixels"),
         (encoded(Image.new("RGB", (9, 300)), "PNG"), 422, "image_too_small"),
         (b"\x89PNG\r\n\x1a\n" + b"and then text", 422, "damaged_image"),
+        (NO_PALETTE.read_bytes(), 422, "damaged_image"),
         (b"\xff\xd8\xff\xe0", 422, "damaged_image"),
         (b"RIFF\x20\x00\x00\x00WEBPVP8 nonsense", 422, "damaged_image"),
         (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", 422, "damaged_image"),

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from tests.places import ROOT
 from torchserve_model.handlers.base import BadImageError, FigureHandler, decode_image
 from torchserve_model.handlers.detector_handler import DetectorHandler
 from torchserve_model.handlers.pose_handler import PoseHandler
@@ -87,17 +88,21 @@ def test_detector_answers_as_the_contract_says(crop: NDArray[np.uint8]) -> None:
     assert json.loads(nothing) == []
 
 
+NO_PALETTE = (ROOT / "fuzz" / "failures" / "handler_image" / "palette-png-without-palette").read_bytes()
+
+
 @pytest.mark.parametrize("handler", [DetectorHandler, PoseHandler])
+@pytest.mark.parametrize("content", [b"no image", NO_PALETTE], ids=["text", "no palette"])
 @pytest.mark.parametrize("broken", [0, 1, 2])
 def test_a_broken_image_spoils_no_other(
-    handler: type[FigureHandler], broken: int, crop: NDArray[np.uint8]
+    handler: type[FigureHandler], content: bytes, broken: int, crop: NDArray[np.uint8]
 ) -> None:
     """In a batch with one broken image that one alone gets an error; the others are answered as ever."""
     ready = started(handler())
     good = encoded(crop)
     [alone] = ready.handle([{"data": good}], Context())
     context = Context()
-    batch = [{"data": b"no image" if index == broken else bytearray(good)} for index in range(3)]
+    batch = [{"data": content if index == broken else bytearray(good)} for index in range(3)]
     answers = [json.loads(text) for text in ready.handle(batch, context)]
     assert context.statuses == {broken: 400}
     assert answers[broken]["code"] == 400
