@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response, jsonify, request
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
@@ -14,6 +14,9 @@ from animation_server.api.request_log import note, request_id
 from animation_server.errors import AnimationError, CapacityError, DependencyError, InputError
 
 log = logging.getLogger(__name__)
+
+MOST_ECHOED = 80
+"""Characters of a field's name that come back: it may be as long as the body."""
 
 
 def error_response(code: str, message: str, status: int, **more: Any) -> Response:
@@ -28,7 +31,7 @@ def error_response(code: str, message: str, status: int, **more: Any) -> Respons
 def invalid(exc: ValidationError) -> InputError:
     """Turn the first problem that pydantic found into an InputError with status 422."""
     problem = exc.errors(include_url=False)[0]
-    place = ".".join(str(part) for part in problem["loc"]) or "the request"
+    place = ".".join(str(part) for part in problem["loc"])[:MOST_ECHOED] or "the request"
     came = type(problem["input"]).__name__ if problem["type"].endswith("_type") else None
     message = f"{place}: {problem['msg']}" + (f", came {came}" if came else "")
     return InputError(message + ".", code="invalid_request", status=422)
@@ -54,15 +57,23 @@ def _on_animation_error(exc: AnimationError) -> Response:
 
 def _on_http_exception(exc: HTTPException) -> Response:
     if isinstance(exc, RequestEntityTooLarge):
-        limit = current_parts().settings.max_image_bytes
-        message = f"Expected an image of at most {limit} bytes, came a larger request. Send a smaller one."
-        return error_response("too_large", message, 413)
+        return error_response("too_large", _too_large(), 413)
     code = exc.name.lower().replace(" ", "_")
     response = error_response(code, exc.description or exc.name, exc.code or 500)
     for name, value in exc.get_headers():
         if name not in ("Content-Type", "Content-Length"):  # Allow, Retry-After and their like
             response.headers.add(name, value)
     return response
+
+
+def _too_large() -> str:
+    if 0 < (request.content_length or 0) <= (request.max_content_length or 0):
+        return (
+            f"Expected at most {request.max_form_memory_size} bytes of fields beside the image, came more. "
+            "Send `image` as a file, with a file name."
+        )
+    limit = current_parts().settings.max_image_bytes
+    return f"Expected an image of at most {limit} bytes, came a larger request. Send a smaller one."
 
 
 def _on_bug(exc: Exception) -> Response:

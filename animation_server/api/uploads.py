@@ -10,12 +10,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import gevent
-from werkzeug.exceptions import RequestTimeout
+from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import BadRequest, HTTPException, RequestTimeout
 
 from animation_server.concurrency import is_patched
 from animation_server.errors import OverloadedError
@@ -37,8 +38,9 @@ class UploadLimits:
 def bound_uploads(app: WSGIApplication, limits: UploadLimits) -> WSGIApplication:
     """Wrap an app so that reading a body keeps to the limits.
 
-    It raises OverloadedError where there is no room for one more, and RequestTimeout (408) once a body took
-    too long. The latter needs gevent; under servers without it bodies are read as slowly as they come.
+    It raises OverloadedError where there is no room for one more, RequestTimeout (408) once a body stalls or
+    took too long, BadRequest where its chunks are none. That it took too long needs gevent; under servers
+    without it bodies are read as slowly as they come.
     """
     room = _Room(limits.total_bytes)
 
@@ -116,23 +118,39 @@ class _BoundedBody:
         if self._ends_at is None:
             self._room.take(self._size)
             self._ends_at = now + self._seconds
+        try:
+            with self._in_time(self._ends_at - now):
+                yield
+        except TimeoutError as exc:  # the socket's own
+            raise self._left_unread(
+                RequestTimeout("Expected the rest of the request, came nothing more for too long.")
+            ) from exc
+        except ParseException as exc:
+            raise self._left_unread(BadRequest("Expected a body in chunks, came something else.")) from exc
+
+    @contextmanager
+    def _in_time(self, left_s: float) -> Iterator[None]:
+        """Bound the whole body's time. Not as the socket's timeout: that begins anew with every byte."""
         if not is_patched():
             yield
             return
-        # Not as the socket's timeout: that begins anew with every byte.
-        late = gevent.Timeout(max(0.0, self._ends_at - now))
+        late = gevent.Timeout(max(0.0, left_s))
         try:
             with late:
                 yield
         except gevent.Timeout as exc:
             if exc is not late:
                 raise
-            self._hang_up()
-            raise RequestTimeout(
-                f"Expected the whole request within {self._seconds:g} s, came only a part of it."
+            raise self._left_unread(
+                RequestTimeout(
+                    f"Expected the whole request within {self._seconds:g} s, came only a part of it."
+                )
             ) from exc
 
-    def _hang_up(self) -> None:
+    def _left_unread(self, error: HTTPException) -> HTTPException:
         """Read no more from this client: the rest of the body must not pass for a next request."""
+        self._body.failed = True  # the worker, and newer gunicorns, look at it
         if self._connection is not None:
-            self._connection.shutdown(socket.SHUT_RD)
+            with suppress(OSError):  # or it is gone already
+                self._connection.shutdown(socket.SHUT_RD)
+        return error

@@ -115,13 +115,13 @@ class Worker(GeventWorker):  # type: ignore[misc]
 def _take_the_rest(body: Any) -> bool:
     """Read what a client still sends of a body that its answer did not wait for, for LINGER_S at most.
 
-    Returns whether the body came to its end, so that another request may follow. gunicorn does this, too, but
-    by the kilobyte.
+    Returns whether the body came to its end, so that another request may follow; where that is depends on
+    all of it, so none does after a body that could not be read. gunicorn does this, too, but by the kilobyte.
     """
     with gevent.Timeout(LINGER_S, False), suppress(OSError, ParseException):
         while body.read(_PIECE):
             pass
-        return True
+        return not getattr(body, "failed", False)
     return False
 
 

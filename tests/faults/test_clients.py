@@ -160,6 +160,45 @@ def test_a_slow_upload_holds_up_nobody_and_ends(server: Server) -> None:
     assert post(server, drawing(5)).status_code == 200
 
 
+def test_an_upload_that_stalls_is_answered_and_left(server: Server) -> None:
+    """It comes to a stop long before the whole upload's time is over: 408, as for one that is too slow."""
+    with connect(server) as connection:
+        send_drawing(connection, b"x", 100)
+        head, _, body = read_all(connection).partition(b"\r\n\r\n")
+    assert b" 408 " in head.splitlines()[0]
+    assert json.loads(body)["error"]["code"] == "request_timeout"
+
+
+CHUNKED = (
+    b"POST /v1/animations HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+    b"Transfer-Encoding: chunked\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("body", [b"ZZ\r\n", b"1\r\nxZZ\r\n", b"0\r\n@: x\r\n\r\n"])
+def test_chunks_that_are_none(server: Server, body: bytes) -> None:
+    """400, no bug of ours; and as nobody knows where the body ends, what follows is no next request."""
+    with connect(server) as connection:
+        connection.sendall(CHUNKED + body + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        head, _, answer = read_all(connection).partition(b"\r\n\r\n")
+    assert b" 400 " in head.splitlines()[0]
+    assert json.loads(answer)["error"]["code"] == "bad_request"
+    assert "Traceback" not in server.log.read_text()
+
+
+def test_chunks_that_stall(server: Server) -> None:
+    """408; and what comes after that is no next request."""
+    with connect(server) as connection:
+        connection.sendall(CHUNKED + b"5\r\nx")
+        answer = HTTPResponse(connection)
+        answer.begin()
+        assert answer.status == 408
+        with suppress(OSError):
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer.read()
+        assert read_all(connection) == b""
+
+
 def test_uploads_take_no_more_memory_than_they_may(server: Server) -> None:
     """While one upload is to fill what there is, others get 503 at once; when it ends, they are let in."""
     with connect(server) as connection:

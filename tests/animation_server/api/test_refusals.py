@@ -99,7 +99,8 @@ def test_messages_do_not_echo_the_upload(server: Server) -> None:
     """A megabyte of nonsense in a field does not come back in the answer."""
     response = server.http.post("/", json={"file": ["A" * 100_000]})
     assert len(response.data) < 1000
-    assert len(server.post(motions="A" * 100_000).data) < 1000
+    assert len(server.post(motions="A" * 10_000).data) < 1000
+    assert len(server.http.post("/", json={"file": "", "A" * 1_000_000: 1}).data) < 1000
 
 
 def test_refuses_uploads_that_are_none(server: Server) -> None:
@@ -111,6 +112,15 @@ def test_refuses_uploads_that_are_none(server: Server) -> None:
     for content_type in ("application/json", "text/plain", None):
         response = server.http.post("/v1/animations", data=b"{}", content_type=content_type)
         assert_error(response, 415, "unsupported_media_type")
+
+
+def test_an_image_that_came_as_text_is_told_so(server: Server) -> None:
+    """Without a file name it counts as one of the fields, which may hold little."""
+    form = {"image": "A" * 100_000, "motions": "dab"}
+    answer = server.http.post("/v1/animations", data=form, content_type="multipart/form-data")
+    message = assert_error(answer, 413, "too_large")
+    assert "65536" in message
+    assert "file name" in message
 
 
 def test_refuses_bodies_over_the_limit(start: Start) -> None:
