@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import requests
@@ -48,10 +49,14 @@ class HttpPeer:
     def exchange(self, method: str, path: str, timeout_s: float, **request: Any) -> bytes:
         """Make one HTTP exchange and return the body of its answer; every failure is an InferenceError."""
         url = self.url + path
-        timeouts = min(self._connect_timeout_s, timeout_s), timeout_s
+        ends = monotonic() + timeout_s
         headers = {REQUEST_ID_HEADER: REQUEST_ID.get()} if REQUEST_ID.get() else {}
 
         def call() -> requests.Response:
+            left_s = ends - monotonic()
+            if left_s <= 0:
+                raise requests.ReadTimeout("no time left to ask")
+            timeouts = min(self._connect_timeout_s, left_s), left_s
             return self._session.request(
                 method, url, timeout=timeouts, headers=headers, allow_redirects=False, **request
             )
@@ -67,10 +72,12 @@ class HttpPeer:
                 self._observer.retried("torchserve")
                 response = self._run_io(call)
         except requests.ConnectTimeout as exc:
-            raise InferenceUnavailableError(f"{url}: no connection within {timeouts[0]} s") from exc
+            raise InferenceUnavailableError(
+                f"{url}: no connection within {self._connect_timeout_s} s"
+            ) from exc
         except requests.RequestException as exc:
             if _timed_out(exc):
-                raise InferenceTimeoutError(f"{url}: no answer within {timeouts[1]} s") from exc
+                raise InferenceTimeoutError(f"{url}: no answer within {timeout_s} s") from exc
             raise InferenceUnavailableError(f"{url}: {exc}") from exc
         if not response.ok:
             raise refusal(url, response.status_code, response.text)

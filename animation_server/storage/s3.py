@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import monotonic
 from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
@@ -76,6 +77,7 @@ class S3Store:
 
     def create(self, key: str, data: bytes, content_type: str, timeout_s: float | None = None) -> bool:
         """See ObjectStore."""
+        ends = None if timeout_s is None else monotonic() + timeout_s
         # Asked first, too, for servers that do not know the condition.
         if self.exists([key], timeout_s) == [True]:
             return False
@@ -90,7 +92,8 @@ class S3Store:
             return True
 
         content = self._content(key, data, content_type) | {"IfNoneMatch": "*"}
-        (created,) = self._run("put_object", put_new, [content], timeout_s)
+        left_s = None if ends is None else max(0.0, ends - monotonic())
+        (created,) = self._run("put_object", put_new, [content], left_s)
         return created
 
     def get(self, key: str, timeout_s: float | None = None) -> bytes | None:

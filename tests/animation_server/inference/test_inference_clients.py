@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pytest
+import requests
 
 from animation_server.errors import (
     InferenceError,
@@ -17,10 +18,11 @@ from animation_server.errors import (
     InferenceUnavailableError,
     NoFigureError,
 )
-from animation_server.inference import torchserve_management
+from animation_server.inference import torchserve_http, torchserve_management
 from animation_server.inference.contract import InferenceClient
 from animation_server.inference.embedded import EmbeddedClient
 from animation_server.inference.torchserve import TorchServeAddress, TorchServeClient
+from animation_server.inference.torchserve_http import HttpPeer
 from tests.fake_torchserve import FakeTorchServe, fake_torchserve
 from tests.fake_torchserve_grpc import fake_torchserve_grpc
 from tests.fakes import FigureClient
@@ -139,6 +141,28 @@ def test_asks_again_only_once(torchserve: TorchServeClient, fake: FakeTorchServe
     with pytest.raises(InferenceUnavailableError):
         torchserve.detect(IMAGE)
     assert len(fake.requests) == 2
+
+
+def test_asking_again_has_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both attempts together take no longer than the caller waits; with nothing left there is no second."""
+    now, timeouts = 0.0, []
+
+    def lose_connection(session: requests.Session, method: str, url: str, **request: Any) -> NoReturn:
+        nonlocal now
+        now += 0.75
+        timeouts.append(request["timeout"])
+        raise requests.ConnectionError("reset")
+
+    monkeypatch.setattr(torchserve_http, "monotonic", lambda: now)
+    monkeypatch.setattr(requests.Session, "request", lose_connection)
+    with closing(HttpPeer("http://nowhere.invalid", connect_timeout_s=0.5)) as peer:
+        with pytest.raises(InferenceUnavailableError):
+            peer.exchange("GET", "/ping", 1.0)
+        assert timeouts == [(0.5, 1.0), (0.25, 0.25)]
+        timeouts.clear()
+        with pytest.raises(InferenceTimeoutError):
+            peer.exchange("GET", "/ping", 0.5)
+        assert timeouts == [(0.5, 0.5)]
 
 
 def test_nobody_listens() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from animation_server.errors import StorageError
 from animation_server.storage import ObjectStore
+from animation_server.storage import s3 as s3_module
 from animation_server.storage.keys import animation_key, drawing_id, is_key
 from animation_server.storage.local import LocalStore
 from animation_server.storage.s3 import LEAST_SESSION_S, S3Address, S3Store
@@ -278,6 +279,26 @@ def test_links_live_no_longer_than_the_credentials(monkeypatch: pytest.MonkeyPat
     assert life_s(presigned_expiry_s=3600) == LEAST_SESSION_S
     assert life_s(presigned_expiry_s=60) == 60
     assert life_s(urls="public") is None
+
+
+def test_s3_creates_within_the_time_that_is_left(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asking whether the object is there, and storing it, take no longer together than the caller waits."""
+    now, timeouts = 0.0, []
+
+    def take_a_second(
+        call: Callable[[Any], Any], items: Sequence[Any], timeout_s: float | None = None
+    ) -> Any:
+        nonlocal now
+        now += 1.0
+        timeouts.append(timeout_s)
+        return [call(item) for item in items]
+
+    monkeypatch.setattr(s3_module, "monotonic", lambda: now)
+    with closing(S3Store(S3Address(BUCKET, endpoint_url=endpoint), take_a_second)) as store:
+        for timeout_s, expected in ((5.0, [5.0, 4.0]), (0.5, [0.5, 0.0]), (None, [None, None])):
+            timeouts.clear()
+            store.create(f"left/{timeout_s}.json", b"", "application/json", timeout_s)
+            assert timeouts == expected
 
 
 def test_s3_that_fails(endpoint: str) -> None:
