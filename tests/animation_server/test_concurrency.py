@@ -91,7 +91,7 @@ from gevent import monkey
 monkey.patch_all()
 import socket, threading, time
 import gevent
-from animation_server.concurrency import GeventExecutor, make_executor
+from animation_server.concurrency import IO_THREADS, GeventExecutor, make_executor
 
 native_ident = monkey.get_original("_thread", "get_ident")
 hub_ident = native_ident()
@@ -157,6 +157,26 @@ for run in (lambda call: call(), executor.run):
         assert sorted(closed) == [1, 2]
     else:
         raise SystemExit("expected a TimeoutError")
+
+# But no more at a time than there are connections for.
+at_once = most = 0
+def count(item):
+    global at_once, most
+    at_once += 1
+    most = max(most, at_once)
+    gevent.sleep(0.001)
+    at_once -= 1
+    return item
+assert executor.map_io(count, range(100)) == list(range(100))
+assert most == IO_THREADS, most
+started = []
+try:
+    executor.map_io(lambda item: started.append(item) or gevent.sleep(60), range(100), 0.05)
+except TimeoutError:
+    gevent.sleep(0.01)
+    assert len(started) == IO_THREADS, started
+else:
+    raise SystemExit("expected a TimeoutError")
 ticker.kill()
 executor.close()
 print("done")
