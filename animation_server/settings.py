@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import os
 import re
 import typing
@@ -33,8 +34,15 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 
 
-def _setting(default: Any, description: str, *, minimum: float | None = None) -> Any:
-    return dataclasses.field(default=default, metadata={"help": description, "minimum": minimum})
+MOST_PORT = 65535
+MOST_PRESIGNED_S = 7 * 24 * 3600
+"""S3 refuses links that live longer."""
+
+
+def _setting(default: Any, description: str, *, minimum: float = -math.inf, maximum: float = math.inf) -> Any:
+    return dataclasses.field(
+        default=default, metadata={"help": description, "minimum": minimum, "maximum": maximum}
+    )
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,7 @@ class Settings:
     """What the operator decides. Field `x` is the environment variable ANIMATION_X."""
 
     host: str = _setting("127.0.0.1", "Address to listen on")
-    port: int = _setting(8000, "Port to listen on", minimum=0)
+    port: int = _setting(8000, "Port to listen on", minimum=0, maximum=MOST_PORT)
     workers: int = _setting(1, "gunicorn worker processes; each holds its own models and renders", minimum=1)
     public_url: str = _setting("", "How clients reach this server; empty: `http://127.0.0.1:PORT`")
     cors_origins: tuple[str, ...] = _setting(
@@ -89,7 +97,10 @@ class Settings:
         0, "Processes of `animation-server worker`, each with its own models; 0: one for each core", minimum=0
     )
     worker_metrics_port: int = _setting(
-        0, "Port of `animation-server worker` at which Prometheus finds its /metrics; 0: none", minimum=0
+        0,
+        "Port of `animation-server worker` at which Prometheus finds its /metrics; 0: none",
+        minimum=0,
+        maximum=MOST_PORT,
     )
     metrics_open: bool = _setting(True, "Whether /metrics answers without an API key")
 
@@ -133,6 +144,7 @@ class Settings:
         24 * 3600,
         "Life of a signed link; S3 allows a week, the credentials of a role an hour at most",
         minimum=1,
+        maximum=MOST_PRESIGNED_S,
     )
     s3_public_endpoint_url: str = _setting(
         "", "The endpoint as clients reach it, which signed links name; empty: the endpoint"
@@ -227,7 +239,7 @@ class Settings:
                     problems.append(f"{variable}: no such setting.{_suggestion(variable, list(fields))}")
                 continue
             try:
-                values[field.name] = _parse(environ[variable], hints[field.name], field.metadata["minimum"])
+                values[field.name] = _parse(environ[variable], hints[field.name], field)
             except ValueError as exc:
                 shown = "a secret" if hints[field.name] is SecretStr else repr(environ[variable])
                 problems.append(f"{variable}: expected {exc}, came {shown}")
@@ -278,7 +290,7 @@ def _suggestion(variable: str, known: list[str]) -> str:
     return f" Did you mean {close[0]}?" if close else ""
 
 
-def _parse(text: str, hint: Any, minimum: float | None) -> Any:
+def _parse(text: str, hint: Any, field: dataclasses.Field[Any]) -> Any:
     """Turn the text of a variable into the field's type; ValueError says what was expected."""
     if typing.get_origin(hint) is Literal:
         choices = typing.get_args(hint)
@@ -287,11 +299,11 @@ def _parse(text: str, hint: Any, minimum: float | None) -> Any:
         return text
     if typing.get_origin(hint) is tuple:
         names = tuple(name.strip() for name in text.split(",") if name.strip())
-        if not names:
+        if field.default and not names:
             raise ValueError("at least one name")
         return names
     if hint in (int, float):
-        return _parse_number(text, hint, minimum)
+        return _parse_number(text, hint, field.metadata["minimum"], field.metadata["maximum"])
     if hint is bool:
         if text.lower() not in _TRUE | _FALSE:
             raise ValueError(_type_name(hint))
@@ -299,14 +311,17 @@ def _parse(text: str, hint: Any, minimum: float | None) -> Any:
     return hint(text)
 
 
-def _parse_number(text: str, hint: type[int] | type[float], minimum: float | None) -> float:
-    bound = "" if minimum is None else f" of at least {minimum:g}"
-    expected = _type_name(hint) + bound
+def _parse_number(text: str, hint: type[int] | type[float], minimum: float, maximum: float) -> float:
+    expected = _type_name(hint)
+    if minimum > -math.inf:
+        expected += f" of at least {minimum:g}"
+    if maximum < math.inf:
+        expected += f" and at most {maximum:.0f}"
     try:
         value = hint(text)
     except ValueError:
         raise ValueError(expected) from None
-    if not (minimum is None or minimum <= value) or value == float("inf"):
+    if not minimum <= value <= maximum or math.isinf(value):
         raise ValueError(expected)
     return value
 

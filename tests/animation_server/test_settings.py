@@ -44,8 +44,15 @@ def test_reads_every_type() -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [
-        ("ANIMATION_PORT", "eighty", "ANIMATION_PORT: expected a whole number of at least 0, came 'eighty'"),
+        (
+            "ANIMATION_PORT",
+            "eighty",
+            "ANIMATION_PORT: expected a whole number of at least 0 and at most 65535, came 'eighty'",
+        ),
         ("ANIMATION_PORT", "80.5", "expected a whole number"),
+        ("ANIMATION_PORT", "99999", "at most 65535, came '99999'"),
+        ("ANIMATION_WORKER_METRICS_PORT", "99999", "at most 65535, came '99999'"),
+        ("ANIMATION_S3_PRESIGNED_EXPIRY_S", "2592000", "at most 604800, came '2592000'"),
         ("ANIMATION_MAX_QUEUE", "0", "expected a whole number of at least 1, came '0'"),
         ("ANIMATION_REQUEST_DEADLINE_S", "nan", "expected a number of at least 0.1, came 'nan'"),
         ("ANIMATION_REQUEST_DEADLINE_S", "inf", "expected a number of at least 0.1, came 'inf'"),
@@ -54,6 +61,7 @@ def test_reads_every_type() -> None:
             "torch-serve",
             "expected embedded or torchserve or torchserve-grpc, came 'torch-serve'",
         ),
+        ("ANIMATION_MOTIONS", "", "expected at least one name"),
         ("ANIMATION_MOTIONS", " , ", "expected at least one name"),
         ("ANIMATION_MAX_IMAGE_BYTE", "5", "no such setting. Did you mean ANIMATION_MAX_IMAGE_BYTES"),
     ],
@@ -63,6 +71,11 @@ def test_refuses_what_it_cannot_use(variable: str, value: str, message: str) -> 
     with pytest.raises(SettingsError) as caught:
         Settings.from_environ({variable: value})
     assert message in str(caught.value)
+
+
+def test_no_origins_may_be_said() -> None:
+    """Empty means none, as the table says; so does leaving it out."""
+    assert Settings.from_environ({"ANIMATION_CORS_ORIGINS": ""}) == Settings()
 
 
 def test_refuses_defaults_beyond_their_limit() -> None:
