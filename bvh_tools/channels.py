@@ -52,14 +52,30 @@ def to_channels(clip: Clip) -> NDArray[np.float64]:
         order = _rotation_order(channels)
         full = order + "".join(letter for letter in "XYZ" if letter not in order)
         angles = quat.to_euler(clip.rotations[:, joint], full)
+        if len(order) == 2:
+            angles = _other_way_round(angles, np.abs(angles[:, 2]) > 90.0)
         if len(order) < 3 and np.abs(angles[:, len(order) :]).max() > _LEFT_OUT_DEG:
-            raise BvhError(f"joint {name!r} turns about an axis for which it has no rotation channel")
+            raise BvhError(
+                f"joint {name!r} turns about an axis for which it has no rotation channel; "
+                "convert --order ZXY, say, would give it all three"
+            )
         for channel in channels:
             if channel in POSITION_CHANNELS:
                 columns.append(clip.translations[:, joint, POSITION_CHANNELS.index(channel)])
             else:
                 columns.append(angles[:, full.index(channel[0])])
     return np.stack(columns, axis=1) if columns else np.zeros((clip.n_frames, 0))
+
+
+def _other_way_round(angles: NDArray[np.float64], where: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The second set of Euler angles (N, 3), degrees within +-180, for the same rotations in frames `where`.
+
+    `quat.to_euler` keeps the middle angle within +-90. Of a joint that turns about two axes, further about the
+    second, it says so with half a turn about the third, for which there is no channel.
+    """
+    first, middle, last = angles.T
+    other = np.stack([first + 180.0, 180.0 - middle, last + 180.0], axis=-1)
+    return np.where(where[:, None], (other + 180.0) % 360.0 - 180.0, angles)
 
 
 def _rotation_order(channels: tuple[str, ...]) -> str:
