@@ -70,8 +70,8 @@ def to_channels(clip: Clip) -> NDArray[np.float64]:
 def _other_way_round(angles: NDArray[np.float64], where: NDArray[np.bool_]) -> NDArray[np.float64]:
     """The second set of Euler angles (N, 3), degrees within +-180, for the same rotations in frames `where`.
 
-    `quat.to_euler` keeps the middle angle within +-90. Of a joint that turns about two axes, further about the
-    second, it says so with half a turn about the third, for which there is no channel.
+    `quat.to_euler` keeps the middle angle within +-90. A joint past a right angle about the second of its two
+    axes then seems to make half a turn about the third, for which it has no channel.
     """
     first, middle, last = angles.T
     other = np.stack([first + 180.0, 180.0 - middle, last + 180.0], axis=-1)
