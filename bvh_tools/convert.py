@@ -13,7 +13,7 @@ from bvh_tools.channels import POSITION_CHANNELS
 from bvh_tools.clip import Clip
 from bvh_tools.errors import BvhError
 from bvh_tools.humanoid import aim
-from bvh_tools.loop import up_vector
+from bvh_tools.loop import is_loop, up_vector
 from bvh_tools.resample import resample
 
 
@@ -56,10 +56,13 @@ def change_scale(clip: Clip, factor: float) -> Clip:
 
 
 def change_fps(clip: Clip, fps: float) -> Clip:
-    """Resample to `fps` frames a second, as nearly as a whole number of frames over the same time allows."""
+    """Resample to `fps` frames a second, as nearly as a whole number of frames over the same time allows.
+
+    A clip that loops still does.
+    """
     if not (math.isfinite(fps) and fps > 0.0):
         raise BvhError(f"expected a frame rate above 0, got {fps}")
-    return resample(clip, max(1, round(clip.duration * fps)))
+    return resample(clip, max(1, round(clip.duration * fps)), loops=is_loop(clip))
 
 
 def rename_joints(clip: Clip, names: Mapping[str, str]) -> Clip:

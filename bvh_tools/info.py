@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 
 from bvh_tools.clip import Clip, Skeleton
 from bvh_tools.kinematics import end_site_positions, fk
-from bvh_tools.loop import seam, up_vector
+from bvh_tools.loop import is_loop, up_vector
 
 # Person-sized heights in metres, with room for children and giants: what a unit is guessed from.
 _PERSON_M = (0.9, 2.6)
 _UNITS = {"m": 1.0, "dm": 0.1, "in": 0.0254, "cm": 0.01, "mm": 0.001}
-_LOOP_SEAM = 1.5  # a seam this much larger than any step within the clip still passes for a loop
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ def describe(clip: Clip) -> ClipInfo:
         height=height,
         unit=guess_unit(height),
         travel=float(np.linalg.norm(np.diff(flat, axis=0), axis=1).sum()),
-        loops=clip.n_frames > 2 and max(seam(clip)) <= _LOOP_SEAM,
+        loops=is_loop(clip),
         joints=skeleton.names,
     )
 

@@ -23,6 +23,7 @@ UP_AXES = {
     "+z": (0, 0, 1),
     "-z": (0, 0, -1),
 }
+_LOOP_SEAM = 1.5  # a seam this much larger than any step within the clip still passes for a loop
 
 
 def loop(clip: Clip, blend: int | None = None, *, in_place: bool = False, up: str = "+y") -> Clip:
@@ -70,6 +71,11 @@ def seam(clip: Clip) -> tuple[float, float]:
     moved = np.linalg.norm(np.diff(clip.translations[:, 0], axis=0, append=clip.translations[:1, 0]), axis=-1)
     turned = quat.angle_between(clip.rotations, np.roll(clip.rotations, -1, axis=0)).max(axis=1)
     return _last_to_rest(moved), _last_to_rest(turned)
+
+
+def is_loop(clip: Clip) -> bool:
+    """Whether the step from the last frame to the first is like those within the clip."""
+    return clip.n_frames > 2 and max(seam(clip)) <= _LOOP_SEAM
 
 
 def _last_to_rest(steps: NDArray[np.float64]) -> float:

@@ -15,8 +15,8 @@ from bvh_tools.errors import BvhError
 def resample(clip: Clip, frames: int, *, loops: bool = False) -> Clip:
     """The same motion in `frames` frames; the duration stays, so the frame time changes.
 
-    loops : False keeps the first and the last pose and spreads the rest evenly between them. True takes the
-        clip as a cycle whose last frame leads to its first, and samples that cycle evenly.
+    Each frame shows the pose that stood there at its time.
+    loops : False holds the last pose for its frame time, True lets it lead on to the first.
     Rotations are interpolated along the shorter arc, translations linearly. Raises BvhError if frames < 1.
     """
     if frames < 1:
@@ -24,9 +24,8 @@ def resample(clip: Clip, frames: int, *, loops: bool = False) -> Clip:
     if frames == clip.n_frames:
         return clip
     n = clip.n_frames
-    last = n - n / frames if loops else n - 1.0
-    at = np.linspace(0.0, last, frames, dtype=np.float64)
-    return replace(sample(clip, at), frame_time=clip.duration / frames)
+    at = np.arange(frames) * n / frames
+    return replace(sample(clip, at if loops else np.minimum(at, n - 1)), frame_time=clip.duration / frames)
 
 
 def sample(clip: Clip, at: NDArray[np.float64]) -> Clip:

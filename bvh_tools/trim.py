@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from bvh_tools.clip import Clip
 from bvh_tools.errors import BvhError
+from bvh_tools.loop import is_loop
 from bvh_tools.resample import resample
 
 
@@ -13,7 +14,8 @@ def trim(clip: Clip, start: int | None = None, end: int | None = None, frames: i
     """Keep frames `start` up to but without `end`, then resample them to `frames` frames.
 
     start, end : frame indices as in a slice; negative ones count from the end, None means all the way.
-    frames : number of frames to return over the time that is kept; None keeps them as they are.
+    frames : number of frames to return over the time that is kept, which still loops if it did; None keeps
+        them as they are.
     Raises BvhError if nothing is left or an index lies outside the clip.
     """
     n = clip.n_frames
@@ -24,7 +26,7 @@ def trim(clip: Clip, start: int | None = None, end: int | None = None, frames: i
     kept = replace(
         clip, translations=clip.translations[first:last].copy(), rotations=clip.rotations[first:last].copy()
     )
-    return kept if frames is None else resample(kept, frames)
+    return kept if frames is None else resample(kept, frames, loops=is_loop(kept))
 
 
 def _index(value: int | None, n: int, *, default: int, name: str) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from bvh_tools import convert
 from bvh_tools import quaternion as quat
@@ -15,7 +18,7 @@ from bvh_tools.bvh_writer import format_bvh
 from bvh_tools.clip import Clip
 from bvh_tools.errors import BvhError
 from bvh_tools.kinematics import end_site_positions, fk
-from bvh_tools.loop import heading, loop, seam, up_vector
+from bvh_tools.loop import heading, is_loop, loop, seam, up_vector
 from bvh_tools.resample import resample
 from bvh_tools.trim import trim
 from tests.bvh_clips import ORDERS, assert_same_clip, assert_same_rotations, clips, random_clip
@@ -43,39 +46,72 @@ def _walk() -> Clip:
     return build_clip(WALK)
 
 
-@given(clip=clips(), frames=st.integers(1, 40))
-def test_resampling_keeps_duration_and_both_ends(clip: Clip, frames: int) -> None:
-    """Any number of frames lasts as long as before and begins and ends in the same pose."""
-    other = resample(clip, frames)
+@given(clip=clips(), frames=st.integers(1, 40), cycle=st.booleans())
+def test_resampling_keeps_the_duration_and_the_tempo(clip: Clip, frames: int, cycle: bool) -> None:
+    """Whatever the number of frames, each shows the pose that stood there at its time."""
+    other = resample(clip, frames, loops=cycle)
     assert other.n_frames == frames
     assert other.duration == pytest.approx(clip.duration, rel=1e-12)
-    assert_same_rotations(other.rotations[0], clip.rotations[0])
-    if frames > 1:
-        assert_same_rotations(other.rotations[-1], clip.rotations[-1])
-        np.testing.assert_allclose(other.translations[-1], clip.translations[-1], atol=1e-9)
+    same = [k for k in range(frames) if k * clip.n_frames % frames == 0]  # old and new frames begin together
+    old = [k * clip.n_frames // frames for k in same]
+    assert_same_rotations(other.rotations[same], clip.rotations[old])
+    np.testing.assert_allclose(other.translations[same], clip.translations[old], atol=1e-9)
 
 
-def test_resampling_passes_through_the_frames_and_half_way_between_them() -> None:
-    """Twice as many steps hit every old pose, and the middles of the turns and moves between them."""
+@given(clip=clips(), factor=st.integers(1, 6), cycle=st.booleans())
+def test_finer_frames_can_be_thinned_to_what_they_were(clip: Clip, factor: int, cycle: bool) -> None:
+    """Twice, three times as many frames and back is the same clip."""
+    back = resample(resample(clip, factor * clip.n_frames, loops=cycle), clip.n_frames, loops=cycle)
+    assert_same_rotations(back.rotations, clip.rotations)
+    np.testing.assert_allclose(back.translations, clip.translations, atol=1e-9)
+
+
+def test_resampling_goes_half_way_between_frames() -> None:
+    """Turns go half their angle, moves half their way; the last pose is held, or in a loop leads on."""
     clip = random_clip(np.random.default_rng(5), n_frames=6)
-    fine = resample(clip, 11)
-    assert_same_rotations(fine.rotations[::2], clip.rotations)
-    middle = quat.slerp(clip.rotations[:-1], clip.rotations[1:], np.full((5, 1), 0.5))
-    assert_same_rotations(fine.rotations[1::2], middle)
-    means = (clip.translations[1:] + clip.translations[:-1]) / 2.0
-    np.testing.assert_allclose(fine.translations[1::2], means, atol=1e-9)
+    after = np.roll(np.arange(6), -1)
+    middle = quat.slerp(clip.rotations, clip.rotations[after], np.full((6, 1), 0.5))
+    means = (clip.translations + clip.translations[after]) / 2.0
+    round_and_round = resample(clip, 12, loops=True)
+    assert_same_rotations(round_and_round.rotations[1::2], middle)
+    np.testing.assert_allclose(round_and_round.translations[1::2], means, atol=1e-9)
+    once = resample(clip, 12)
+    assert_same_rotations(once.rotations[1:11:2], middle[:-1])
+    np.testing.assert_allclose(once.translations[1:11:2], means[:-1], atol=1e-9)
+    assert_same_rotations(once.rotations[-1], clip.rotations[-1])
 
 
-def test_resampling_a_loop_stays_a_loop() -> None:
-    """Taken as a cycle, half the frames are every other frame, the last step as long as the others."""
-    clip = random_clip(np.random.default_rng(6), n_frames=8)
-    half = resample(clip, 4, loops=True)
-    assert_same_rotations(half.rotations, clip.rotations[::2])
-    double = resample(clip, 16, loops=True)
-    assert_same_rotations(double.rotations[::2], clip.rotations)
-    assert_same_rotations(
-        double.rotations[-1], quat.slerp(clip.rotations[-1], clip.rotations[0], 0.5 * np.ones(6))
-    )
+def _spin(frames: int, turns: float) -> Clip:
+    """A clip whose root turns at an even speed about y, that many turns in all."""
+    clip = random_clip(np.random.default_rng(3), n_joints=1, n_frames=frames)
+    rotations = quat.from_euler(360.0 * turns * np.arange(frames)[:, None, None] / frames, "Y")
+    return replace(clip, translations=np.zeros((frames, 1, 3)), rotations=quat.unroll(rotations))
+
+
+def _steps_deg(clip: Clip) -> NDArray[np.float64]:
+    """Angles of the root's steps from frame to frame, the last one that from the last to the first."""
+    root = clip.rotations[:, 0]
+    return np.degrees(quat.angle_between(root, np.roll(root, -1, axis=0)))
+
+
+@given(frames=st.integers(3, 40), to=st.integers(3, 80))
+def test_a_cycle_turns_evenly_at_any_frame_rate(frames: int, to: int) -> None:
+    """Nothing stalls at the seam of a loop, and nothing is packed closer before it."""
+    spin = _spin(frames, 1.0)
+    assert is_loop(spin)
+    for other in (convert.change_fps(spin, to / spin.duration), trim(spin, frames=to)):
+        np.testing.assert_allclose(_steps_deg(other), 360.0 / to, atol=1e-6)
+        assert is_loop(other)
+
+
+@given(frames=st.integers(3, 40), to=st.integers(3, 80))
+def test_a_clip_that_ends_elsewhere_keeps_its_speed_at_any_frame_rate(frames: int, to: int) -> None:
+    """Degrees a second are those of before, up to the last pose, which is held."""
+    turn = _spin(frames, 0.4)
+    assert not is_loop(turn)
+    last = (frames - 1) * to // frames  # the last step to end before the last pose
+    for other in (convert.change_fps(turn, to / turn.duration), trim(turn, frames=to)):
+        np.testing.assert_allclose(_steps_deg(other)[:last], 144.0 / to, atol=1e-6)
 
 
 def test_trimming_keeps_a_stretch() -> None:
