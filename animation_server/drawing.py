@@ -18,7 +18,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 from pillow_heif.as_plugin import HeifImageFile
 
 from animation_server.errors import InputError
-from animation_server.jpeg_scans import count_scans
+from animation_server.jpeg_scans import colours_of_scans
 
 MIN_SIDE = 16
 """Below this a picture holds no figure that anyone could see."""
@@ -42,7 +42,7 @@ so everything but a want of memory.
 """
 
 MAX_SCANS = 50
-"""Encoders write about ten; each costs a pass over the picture."""
+"""Encoders write about ten into a JPEG; each costs a pass over the picture."""
 
 _EXIF_ORIENTATION = 0x0112
 _HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
@@ -73,7 +73,8 @@ class DecodeLimits:
     max_bytes : size of the file.
     max_pixels : width times height at full resolution, checked before decoding.
     max_full_pixels : the same for images that cannot be decoded at a reduced size: PNG, WebP, HEIC, and JPEG
-        that is progressive. Each pixel of them costs some 8 bytes of memory, of WebP 16: half of it there.
+        of several scans, such as a progressive one. Each pixel of them costs some 8 bytes of memory, of WebP
+        16: half of it there.
     working_size : longest side in pixels of what comes out.
     """
 
@@ -158,14 +159,16 @@ def _too_many_pixels(came: str, limit: int) -> InputError:
 def _check_cost(image: Image.Image, data: bytes, limits: DecodeLimits) -> None:
     """Raise InputError for an image that would cost too much to decode, or holds too little."""
     width, height = image.size
-    progressive = "progressive" in image.info
+    scans = colours_of_scans(data, MAX_SCANS) if isinstance(image, JpegImageFile) else []
+    # only a JPEG that has all colours in one scan can be decoded row by row
+    is_whole = "progressive" in image.info or scans != [len(image.getbands())]
     limit = limits.max_pixels
-    if progressive or not isinstance(image, JpegImageFile):
+    if is_whole:
         # WebP's decoder holds the picture twice as often as the others.
         limit = min(limit, limits.max_full_pixels // (2 if isinstance(image, WebPImageFile) else 1))
     if width * height > limit:
         raise _too_many_pixels(f"{width} x {height}", limit)
-    if progressive and count_scans(data, MAX_SCANS) > MAX_SCANS:
+    if len(scans) > MAX_SCANS:
         raise InputError(
             f"Expected a JPEG of at most {MAX_SCANS} scans, came one with more. Save it anew and send that.",
             code="too_many_scans",

@@ -1,8 +1,8 @@
-"""How many scans a JPEG file has, told without decoding it.
+"""What scans a JPEG file has, told without decoding it.
 
-A progressive JPEG refines the picture scan by scan, and every scan costs a pass over all its pixels. A scan
-that changes nothing is a few bytes long, so a small file can hold enough of them to keep a core busy for
-minutes; decoders have no limit of their own.
+A progressive JPEG refines the picture scan by scan, a baseline one may bring its colours scan by scan, and
+every scan costs a pass over all the pixels. A scan that changes nothing is a few bytes long, so a small file
+can hold enough of them to keep a core busy for minutes; decoders have no limit of their own.
 """
 
 from __future__ import annotations
@@ -16,21 +16,25 @@ _MAX_MARKERS = 5_000
 """Segments are up to 64 kB long, so metadata of 20 MB need a few hundred of them."""
 
 
-def count_scans(data: bytes, limit: int) -> int:
-    """Count the scans up to the first image's end; what follows it, a phone's video say, is not looked at.
+def colours_of_scans(data: bytes, limit: int) -> list[int]:
+    """How many colours each scan holds, up to the first image's end; what follows it, a phone's video say, is
+    not looked at.
 
-    Counting ends beyond `limit`, and with a file of more segments than any real one, which counts as beyond.
+    Looking ends beyond `limit` scans, and with a file of more segments than any real one, which counts as
+    beyond.
     """
-    scans = segments = position = 0
-    while scans <= limit and (match := _MARKER.search(data, position)):
+    scans: list[int] = []
+    segments = position = 0
+    while len(scans) <= limit and (match := _MARKER.search(data, position)):
         position = match.end()
         marker = match[1][0]
         if marker == _END_OF_IMAGE:
             break
         segments += 1
         if segments > _MAX_MARKERS:
-            return limit + 1
-        scans += marker == _START_OF_SCAN
+            return [0] * (limit + 1)
+        if marker == _START_OF_SCAN:
+            scans += data[position + 2 : position + 3]
         if marker not in (_START_OF_IMAGE, _WITHOUT_LENGTH):
             position += int.from_bytes(data[position : position + 2], "big")
     return scans

@@ -171,8 +171,9 @@ class Settings:
     )
     max_full_pixels: int = _setting(
         50_000_000,
-        "The same for images that must be decoded whole: PNG, HEIC, progressive JPEG, and WebP, which may "
-        "have half as many; each pixel costs 8 bytes of memory, and phones photograph in 48 million",
+        "The same for images that must be decoded whole: PNG, HEIC, JPEG of several scans (progressive), and "
+        "WebP, which may have half as many; each pixel costs 8 bytes of memory, and phones photograph in 48 "
+        "million",
         minimum=1,
     )
     working_size: int = _setting(

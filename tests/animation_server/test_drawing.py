@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from animation_server.drawing import DecodeLimits, decode_drawing
 from animation_server.errors import InputError
-from animation_server.jpeg_scans import count_scans
+from animation_server.jpeg_scans import colours_of_scans
 from tests.drawings import png_header, png_of_rows
 from tests.places import ROOT
 
@@ -216,21 +217,47 @@ def test_refuses_a_jpeg_of_many_scans() -> None:
     assert (caught.value.status, caught.value.code) == (413, "too_many_scans")
 
 
+def baseline_jpeg(side: int, colours: Sequence[int]) -> bytes:
+    """A grey baseline JPEG of three colours, each scan of which holds one of them, numbered from one."""
+    one_scan = encoded(Image.new("RGB", (side, side), "gray"), "JPEG", subsampling=0)
+    header = one_scan[: one_scan.index(b"\xff\xda")]
+    scans = [bytes([0xFF, 0xDA, 0, 8, 1, colour, 0, 0, 63, 0]) + bytes(4) for colour in colours]
+    return header + b"".join(scans) + b"\xff\xd9"
+
+
+def test_refuses_a_baseline_jpeg_of_many_scans() -> None:
+    """It, too, costs a pass a scan where its colours come one after the other."""
+    decode_drawing(baseline_jpeg(100, [1, 2, 3]))
+    with pytest.raises(InputError, match="scans") as caught:
+        decode_drawing(baseline_jpeg(100, [*[1] * 60, 2, 3]))
+    assert (caught.value.status, caught.value.code) == (413, "too_many_scans")
+
+
+@pytest.mark.parametrize("colours", [[1, 2, 3], [1]])
+def test_a_baseline_jpeg_whose_colours_come_one_by_one_must_be_decoded_whole(colours: list[int]) -> None:
+    """Its decoder keeps all of it until the last colour is there, and also where one never comes."""
+    limits = DecodeLimits(max_pixels=20_000, max_full_pixels=10_000)
+    decode_drawing(baseline_jpeg(100, colours), limits)
+    with pytest.raises(InputError, match="at most 10000 pixels") as caught:
+        decode_drawing(baseline_jpeg(101, colours), limits)
+    assert caught.value.code == "too_many_pixels"
+
+
 def test_counts_only_the_scans_of_the_first_picture() -> None:
     """Thumbnails before it, a video or further pictures behind it are not decoded and do not count."""
     thumbnail = encoded(picture(), "JPEG", progressive=True)
     exif = Image.Exif()
     exif[0x9286] = thumbnail
     data = encoded(picture(), "JPEG", progressive=True, exif=exif.tobytes() + thumbnail)
-    scans = count_scans(encoded(picture(), "JPEG", progressive=True), 50)
-    assert 5 < scans < 15
-    assert count_scans(data, 50) == scans
+    scans = colours_of_scans(encoded(picture(), "JPEG", progressive=True), 50)
+    assert 5 < len(scans) < 15
+    assert colours_of_scans(data, 50) == scans
     decode_drawing(data + thumbnail * 20 + b"\xff\xda" * 500)
 
 
 def test_a_file_of_nothing_but_segments_counts_as_too_many() -> None:
     """Counting itself must not take long."""
-    assert count_scans(b"\xff\xd8" + b"\xff\xfe\x00\x02" * 1_000_000, 50) == 51
+    assert len(colours_of_scans(b"\xff\xd8" + b"\xff\xfe\x00\x02" * 1_000_000, 50)) == 51
 
 
 DECODE_IN_TURN = """
