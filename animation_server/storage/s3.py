@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 import boto3
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError, ClientError
@@ -22,6 +23,7 @@ from animation_server.telemetry.observer import Observer, Unwatched, calling
 
 T = TypeVar("T")
 
+SIGNATURE = "s3v4"
 POOL_SIZE = 16
 ATTEMPTS = 2
 """One retry: puts and heads may be repeated, and a caller waits for the answer."""
@@ -67,9 +69,11 @@ class S3Store:
         self._client = _make_client(self._session, address, address.endpoint_url)
         self._client.meta.events.register("before-send.s3", self._count_retry)
         self._signer = self._client
-        if address.public_endpoint_url:
+        if address.urls == "public" or address.public_endpoint_url:
             # The host is part of what is signed, so links need a client that knows the public one.
-            self._signer = _make_client(self._session, address, address.public_endpoint_url)
+            linked_url = address.public_endpoint_url or address.endpoint_url
+            signature = UNSIGNED if address.urls == "public" else SIGNATURE
+            self._signer = _make_client(self._session, address, linked_url, signature)
 
     def put(self, key: str, data: bytes, content_type: str, timeout_s: float | None = None) -> None:
         """See ObjectStore."""
@@ -163,8 +167,7 @@ class S3Store:
             )
         except BotoCoreError as exc:
             raise StorageError(f"cannot sign a link: {type(exc).__name__}") from exc
-        # AWS's own host, which depends on the region, is the same with a signature and without.
-        return link.partition("?")[0] if self._address.urls == "public" else link
+        return link
 
     @property
     def url_life_s(self) -> float | None:
@@ -241,12 +244,14 @@ class S3Store:
             self._observer.retried("s3")
 
 
-def _make_client(session: boto3.session.Session, address: S3Address, endpoint_url: str) -> Any:
+def _make_client(
+    session: boto3.session.Session, address: S3Address, endpoint_url: str, signature: object = SIGNATURE
+) -> Any:
     # Servers other than AWS seldom have a host name for every bucket, and AWS's certificates cover no dots.
-    # Never "auto": it signs links for the global host, which knows the buckets of one region only.
+    # Never "auto": it makes links for the global host, which knows the buckets of one region only.
     by_path = bool(endpoint_url) or "." in address.bucket
     config = Config(
-        signature_version="s3v4",
+        signature_version=signature,
         s3={"addressing_style": "path" if by_path else "virtual"},
         # Servers other than AWS seldom take checksums behind the body.
         request_checksum_calculation="when_required",

@@ -111,14 +111,14 @@ def test_wires_torchserve_and_s3(monkeypatch: pytest.MonkeyPatch) -> None:
         inference="torchserve",
         models_version="7",
         storage="s3",
-        s3_bucket="b",
+        s3_bucket="drawings",
         s3_urls="public",
         s3_prefix="p/",
     )
     app = create_app(settings)
     service = parts_of(app).service
     assert service.client.version() == "7"
-    assert service.store.url("k/x.gif") == "https://b.s3.us-east-1.amazonaws.com/p/k/x.gif"
+    assert service.store.url("k/x.gif") == "https://drawings.s3.amazonaws.com/p/k/x.gif"
     assert app.test_client().get("/objects/k/x.gif").status_code == 404
     service.close()
 

@@ -318,7 +318,7 @@ def test_s3_that_fails(endpoint: str) -> None:
 
 
 def test_s3_without_credentials(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Having no credentials is a StorageError that says so."""
+    """Having no credentials is a StorageError that says so; plain links need none."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
@@ -328,6 +328,8 @@ def test_s3_without_credentials(endpoint: str, monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(StorageError, match="NoCredentialsError"):
         store.url(KEY)
     store.close()
+    with closing(S3Store(S3Address(BUCKET, urls="public"))) as public:
+        assert public.url(KEY) == f"https://{BUCKET}.s3.amazonaws.com/{KEY}"
 
 
 RENDITION = {"size": 400, "models": "1", "motion": "d"}
