@@ -36,6 +36,16 @@ def test_bundled_motions_move_a_drawing_and_loop_without_a_jump(name: str) -> No
     assert steps[-1] <= 1.2 * steps[:-1].max()
 
 
+@pytest.mark.parametrize("name", motion_names())
+def test_no_bone_of_a_bundled_motion_flips_over(name: str) -> None:
+    """From one frame to the next, over the seam too, none turns more than an eye follows as a movement."""
+    motion = load_motion(name)
+    result = retarget(motion.clip, motion.config, motion.retarget, drawn_skeleton(), TEXTURE_SIZE)
+    turns = np.diff(result.orientations_deg, axis=0, append=result.orientations_deg[:1])
+    turns = np.abs((turns + 180.0) % 360.0 - 180.0)
+    assert turns.max(axis=0) == pytest.approx(0.0, abs=60.0)
+
+
 @pytest.mark.parametrize("frames", [1, 7, 20, 300])
 def test_resampling_keeps_the_time(frames: int) -> None:
     """Any number of frames over the same seconds."""
