@@ -44,7 +44,9 @@ LOG_CONFIG = """<?xml version="1.0" encoding="UTF-8"?>
   <Loggers>
     <Logger name="MODEL_LOG" level="info" additivity="false">
       <AppenderRef ref="ours"/>
-      <AppenderRef ref="theirs" level="LEVEL"/>
+      <AppenderRef ref="theirs">
+        <RegexFilter regex="CHATTER" onMatch="DENY" onMismatch="NEUTRAL"/>
+      </AppenderRef>
     </Logger>
     <Root level="LEVEL"><AppenderRef ref="theirs"/></Root>
   </Loggers>
@@ -52,6 +54,14 @@ LOG_CONFIG = """<?xml version="1.0" encoding="UTF-8"?>
 """
 """JSON lines like the server's: what our handlers say as they say it, the rest wrapped. All to the standard
 error: TorchServe would fill files beside it, for ever.
+"""
+
+CHATTER = (
+    r"(s_name_part0=|Listening on |Successfully loaded |\[PID\]|Torch worker started|Python runtime: "
+    r"|Connection accepted: |model_name: ).*"
+)
+"""What every worker says when it starts. All else is kept, at every level: TorchServe passes a worker's last
+words, its traceback, as information.
 """
 
 LOG_PATTERN = (
@@ -147,7 +157,8 @@ def properties(config: ServeConfig) -> dict[str, str]:
 
 def log_config(level: str) -> str:
     """The content of TorchServe's log4j2.xml; level : debug, info, warn or error."""
-    return LOG_CONFIG.replace("PATTERN", escape(LOG_PATTERN)).replace("LEVEL", level.upper())
+    content = LOG_CONFIG.replace("PATTERN", escape(LOG_PATTERN)).replace("CHATTER", escape(CHATTER))
+    return content.replace("LEVEL", level.upper())
 
 
 def read_manifest(archive: Path) -> tuple[str, str]:

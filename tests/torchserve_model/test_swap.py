@@ -150,12 +150,15 @@ def test_a_version_that_does_not_start_changes_nothing(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The swap fails with a reason, no request does, and neither version nor file of the failure stays."""
+    """The swap fails with a reason, no request does, and neither version nor file of the failure stays.
+
+    TorchServe's log says why, at the level that it has by default, in JSON lines.
+    """
     server, store = served
     before = {name: versions(server, name) for name in MODELS}
     files = sorted(store.iterdir())
     sound = repack(MODEL_STORE / f"{MODELS[0]}.mar", tmp_path, "broken")
-    broken = repack(MODEL_STORE / f"{MODELS[1]}.mar", tmp_path, "broken", handler="raise SystemExit(1)\n")
+    broken = repack(MODEL_STORE / f"{MODELS[1]}.mar", tmp_path, "broken", handler="raise ValueError('out of order')\n")
     with load(server) as answered:
         where = ["--store", str(store), "--management-port", management_port, "--start-s", START_S]
         assert swap([str(sound), str(broken), *where]) == 1
@@ -163,6 +166,10 @@ def test_a_version_that_does_not_start_changes_nothing(
     assert {status for mine in answered for status, _ in mine} == {200}
     assert {name: versions(server, name) for name in MODELS} == before
     assert sorted(store.iterdir()) == files
+    log = (store.parent / "torchserve.log").read_text().splitlines()
+    events = [json.loads(line)["event"] for line in log if line.startswith("{")]
+    assert "ValueError: out of order" in events
+    assert not any(event.startswith(("[PID]", "[METRICS]", "model_name")) for event in events)
 
 
 def test_what_is_in_service_already_is_left_alone(
