@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 from typing import Literal
 
 import cv2
@@ -12,6 +13,7 @@ from PIL import Image
 
 from bvh_tools.clip import Clip
 from bvh_tools.convert import change_up
+from bvh_tools.errors import BvhError
 from bvh_tools.kinematics import end_site_positions, fk
 
 Array = NDArray[np.float64]
@@ -80,20 +82,29 @@ def encode_png(picture: Picture) -> bytes:
 
 
 def encode_gif(clip: Clip, size: int = 240, view: View = "front", up: str = "+y", fps: float = 25.0) -> bytes:
-    """GIF of the moving figure, at most `fps` frames a second, as long as the clip to the centisecond."""
+    """GIF of the moving figure, at most `fps` frames a second, as long as the clip to the centisecond.
+
+    Raises BvhError for poses that stand longer than a GIF can say.
+    """
     count = max(1, min(clip.n_frames, round(clip.duration * fps)))
     frames = (np.arange(count) * clip.n_frames / count).astype(np.int64).tolist()
     ends = np.round(np.arange(count + 1) * clip.duration * 100.0 / count).astype(np.int64)
     pictures = [Image.fromarray(cell) for cell in draw_frames(clip, frames, size, view, up)]
     buffer = io.BytesIO()
-    pictures[0].save(
-        buffer,
-        "GIF",
-        save_all=True,
-        append_images=pictures[1:],
-        duration=[int(d) * 10 for d in np.maximum(np.diff(ends), 1)],
-        loop=0,
-    )
+    try:
+        pictures[0].save(
+            buffer,
+            "GIF",
+            save_all=True,
+            append_images=pictures[1:],
+            duration=[int(d) * 10 for d in np.maximum(np.diff(ends), 1)],
+            loop=0,
+        )
+    except (OverflowError, struct.error) as error:  # Pillow adds up the delays of equal pictures
+        raise BvhError(
+            "expected no pose to stand for more than 655.35 s, which is all a GIF can say; "
+            f"frames come every {clip.frame_time:g} s. Is Frame Time in seconds?"
+        ) from error
     return buffer.getvalue()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,10 @@ from PIL import Image
 
 from bvh_tools.authoring import build_clip
 from bvh_tools.convert import change_up
+from bvh_tools.errors import BvhError
 from bvh_tools.preview import draw_frames, encode_gif, encode_png, sheet
+from bvh_tools.resample import resample
+from bvh_tools.trim import trim
 
 REACH = """
 duration: 1.1
@@ -50,6 +54,15 @@ def test_sheets_hold_as_many_frames_as_asked_for(count: int, shape: tuple[int, i
     picture = sheet(build_clip(REACH), count, size=100)
     assert picture.shape == shape
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(encode_png(picture)))), picture)
+
+
+@pytest.mark.parametrize(("frames", "seconds"), [(1, 1000.0), (300, 10.0)])
+def test_poses_too_long_for_a_gif_are_refused(frames: int, seconds: float) -> None:
+    """A GIF counts up to 65535 hundredths of a second, and frames alike are one picture."""
+    still = resample(trim(build_clip(REACH), end=1), frames)
+    with pytest.raises(BvhError, match=r"more than 655.35 s, .* frames come every"):
+        encode_gif(replace(still, frame_time=seconds), 8)
+    assert encode_gif(replace(still, frame_time=600.0 / frames), 8)
 
 
 def test_gifs_last_as_long_as_the_clip() -> None:
