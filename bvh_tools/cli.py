@@ -167,7 +167,11 @@ def _parser() -> argparse.ArgumentParser:
 
     cut = _command(commands, "trim", _trim, "keep a stretch; fewer frames over the same time")
     cut.add_argument("--start", metavar="FRAME", help="first frame kept, or seconds as 1.5s")
-    cut.add_argument("--end", metavar="FRAME", help="first frame left out, or seconds; negative from the end")
+    cut.add_argument(
+        "--end",
+        metavar="FRAME",
+        help="first frame left out, or seconds; from the end: -45 or, with the equals sign, --end=-1.5s",
+    )
     cut.add_argument("--frames", type=int, help="number of frames to spread over the time that is kept")
 
     looping = _command(commands, "loop", _loop, "blend the tail into the head so that the clip loops")

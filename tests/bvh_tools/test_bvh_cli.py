@@ -44,6 +44,19 @@ def test_trim_takes_frames_and_seconds(clip_path: Path, tmp_path: Path) -> None:
     assert read_bvh(out).n_frames == 40
 
 
+def test_trim_takes_seconds_from_the_end(
+    clip_path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They need the equals sign, and the help says so."""
+    out = tmp_path / "out.bvh"
+    assert main(["trim", str(clip_path), str(out), "--start=-1s", "--end=-0.5s"]) == 0
+    assert read_bvh(out).n_frames == 15
+    monkeypatch.setenv("COLUMNS", "200")  # or argparse may break the line there
+    with pytest.raises(SystemExit):
+        main(["trim", "--help"])
+    assert "--end=-1.5s" in capsys.readouterr().out
+
+
 def test_info_speaks_to_people_and_programs(clip_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Text by default, JSON on request."""
     assert main(["info", str(clip_path)]) == 0
