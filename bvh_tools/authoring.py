@@ -14,6 +14,7 @@ from scipy.interpolate import PchipInterpolator
 from bvh_tools import humanoid
 from bvh_tools import quaternion as quat
 from bvh_tools.clip import Clip, Skeleton
+from bvh_tools.errors import BvhError
 from bvh_tools.humanoid import SIDES, SPINE
 from bvh_tools.keys import Score, Track, parse_keys
 
@@ -23,15 +24,16 @@ _FOOT_REST = {"Left": (9.0, 8.0, 0.0), "Right": (-9.0, 8.0, 0.0)}
 _ROOT_REST = (0.0, 94.0, 0.0)
 _FORWARD = (0.0, 0.0, 1.0)
 _TURN_ORDER = "ZXY"
+_NO_DIRECTION = 1e-9
 
 
 def build_clip(text: str, source: str = "key poses") -> Clip:
-    """Build the clip that key poses (`bvh_tools.keys`) describe. Raises BvhError if they cannot be read."""
+    """Build the clip that key poses (`bvh_tools.keys`) describe. Raises BvhError if they cannot be used."""
     return perform(parse_keys(text, source))
 
 
 def perform(score: Score) -> Clip:
-    """Build the clip of a score."""
+    """Build the clip of a score. Raises BvhError for directions that pass through zero between their keys."""
     skeleton = humanoid.skeleton()
     n = score.n_frames
     translations = np.tile(skeleton.offsets, (n, 1, 1))
@@ -77,7 +79,7 @@ def _turns(score: Score, name: str) -> Array:
 def _aimed(score: Score, name: str) -> Array | None:
     """Where a joint's bone points, (N, 3), or None if no key aims it."""
     track = f"aim {name}"
-    return _values(score, track, _FORWARD) if track in score.tracks else None
+    return _directions(score, track, _FORWARD) if track in score.tracks else None
 
 
 class _Leg:
@@ -92,8 +94,8 @@ class _Leg:
         return cls(
             side,
             _values(score, f"feet {side}", _FOOT_REST[side]),
-            _values(score, f"knees {side}", _FORWARD),
-            _values(score, f"toes {side}", (0.0, -0.45, 1.0)),
+            _directions(score, f"knees {side}", _FORWARD),
+            _directions(score, f"toes {side}", (0.0, -0.45, 1.0)),
         )
 
     def directions(self, joint: str, position: Array, skeleton: Skeleton) -> Array | None:
@@ -108,6 +110,18 @@ class _Leg:
         if joint == "Leg":
             return self.ankle - position
         return self.toes if joint == "Foot" else None
+
+
+def _directions(score: Score, track: str, rest: tuple[float, float, float]) -> Array:
+    """A track's values (N, 3) at every frame, none of them zero."""
+    values = _values(score, track, rest)
+    lost = np.flatnonzero(np.linalg.norm(values, axis=1) < _NO_DIRECTION)
+    if lost.size:
+        raise BvhError(
+            f"{track}: expected a direction at {lost[0] / score.fps:g} s, got zero half way between two "
+            "opposite ones; add a key between them"
+        )
+    return values
 
 
 def _values(score: Score, track: str, rest: tuple[float, float, float]) -> Array:

@@ -12,6 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+MAX_POSES = 10_000_000
+"""Most frames times joints of a clip. Joints may have no channels, so a file's size does not bound them."""
+
+FRAME_TIMES = (1e-9, 1e9)
+"""Least and most seconds between frames. Within, rates, durations and sums of them are finite."""
+
 
 @dataclass(frozen=True)
 class Skeleton:

@@ -32,6 +32,8 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from bvh_tools import humanoid
+from bvh_tools.clip import MAX_POSES
 from bvh_tools.errors import BvhError
 from bvh_tools.humanoid import ARM_JOINTS, SIDES, SPINE
 
@@ -48,6 +50,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "toes": SIDES,
 }
 _AXES = ("x", "y", "z")
+_MAX_FRAMES = MAX_POSES // humanoid.skeleton().n_joints
 # what PyYAML raises, beside its own errors, on scalars that are not what they look like, and on deep nesting
 _BAD_SCALARS = (ValueError, TypeError, OverflowError, LookupError, AttributeError, RecursionError)
 
@@ -101,6 +104,8 @@ def parse_keys(text: str, source: str = "key poses") -> Score:
     top = _mapping(document, source, known)
     fps = _positive(top.get("fps", 30), f"{source}: fps")
     duration = _positive(top.get("duration"), f"{source}: duration")
+    if duration * fps > _MAX_FRAMES:
+        raise BvhError(f"{source}: expected at most {_MAX_FRAMES} frames, got {duration} s at {fps} fps")
     n_frames = round(duration * fps)
     if n_frames < 1 or abs(n_frames - duration * fps) > 1e-6:
         raise BvhError(f"{source}: expected a whole number of frames, got {duration} s at {fps} fps")

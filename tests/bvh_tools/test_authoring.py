@@ -138,6 +138,23 @@ def test_aiming_turns_one_direction_into_another(
 
 
 @pytest.mark.parametrize(
+    ("group", "name", "track"),
+    [
+        ("aim", "LeftArm", "aim LeftArm"),
+        ("knees", "Left", "knees Left"),
+        ("toes", "Right", "toes Right"),
+    ],
+)
+def test_a_direction_that_turns_right_round_needs_a_key_between(group: str, name: str, track: str) -> None:
+    """Half way between two opposite directions there is none; the message says when and what to add."""
+    keys = "\n".join(f"- {{at: {t}, {group}: {{{name}: [{x}, 0, 0]}}}}" for t, x in [(0, 1), (1, -1)])
+    with pytest.raises(BvhError, match=f"{track}: expected a direction at 0.5 s, .* add a key between"):
+        build_clip(f"duration: 2\nkeys:\n{keys}")
+    between = f"- {{at: 0.5, {group}: {{{name}: [0, 0, 1]}}}}"
+    assert np.isfinite(build_clip(f"duration: 2\nkeys:\n{keys}\n{between}").rotations).all()
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("keys: [", "k.yaml: expected YAML"),
@@ -146,6 +163,8 @@ def test_aiming_turns_one_direction_into_another(
         ("duration: .inf\nkeys: []", "k.yaml: duration: expected a finite number, got inf"),
         ("duration: 0\nkeys: []", "k.yaml: duration: expected a number above 0, got 0"),
         ("duration: 1.01\nkeys: []", "k.yaml: expected a whole number of frames, got 1.01 s at 30"),
+        ("duration: 1000000\nkeys: []", "k.yaml: expected at most 400000 frames, got 1000000.0 s at 30"),
+        ("duration: 1.0e+308\nfps: 1.0e+308\nkeys: []", "k.yaml: expected at most 400000 frames"),
         ("loops: 1\nkeys: []", "expected loops to be true or false, got 1"),
         ("keys: []", "expected at least one key that sets something"),
         ("keys: [{at: 2, root: [0, 0, 0]}]", "key 0: expected times from 0 to 1.0 s, got 2.0"),
