@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -10,27 +11,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bvh_tools.channels import POSITION_CHANNELS, ROTATION_CHANNELS, from_channels
-from bvh_tools.clip import Clip, Skeleton
+from bvh_tools.clip import FRAME_TIMES, MAX_POSES, Clip, Skeleton
 from bvh_tools.errors import BvhError
-
-MAX_POSES = 10_000_000
-"""Most frames times joints. Joints may have no channels, so the numbers in a file do not bound them."""
 
 _CHANNELS = {name.lower(): name for name in (*POSITION_CHANNELS, *ROTATION_CHANNELS)}
 
+BRACES = re.compile(r"(?<!\S)[{}]+(?!\S)", re.ASCII)
+"""Whole words, between ASCII blanks: letters of old encodings have bytes that look like braces and blanks."""
+
 
 class _Lines:
-    """The lines that say something, each with its number; braces stand on lines of their own."""
+    """The pieces of lines that say something, each with the line's number."""
 
     def __init__(self, text: str, source: str) -> None:
         self.source = source
-        self.lines = text.splitlines()
+        # str.splitlines would also break at bytes of old encodings, such as 0x85
+        self.lines = re.sub(r"\r\n?", "\n", text).removesuffix("\n").split("\n")
         self.last = len(self.lines)
         self._pieces = self._split()
 
     def _split(self) -> Iterator[tuple[int, str]]:
         for number, line in enumerate(self.lines, 1):
-            for piece in line.replace("{", "\n{\n").replace("}", "\n}\n").split("\n"):
+            for piece in BRACES.sub(_on_lines_of_their_own, line).split("\n"):
                 stripped = piece.strip()
                 if stripped:
                     yield number, stripped
@@ -57,6 +59,10 @@ class _Lines:
         return value
 
 
+def _on_lines_of_their_own(braces: re.Match[str]) -> str:
+    return "\n" + "\n".join(braces[0]) + "\n"
+
+
 @dataclass
 class _Hierarchy:
     names: list[str] = field(default_factory=list)
@@ -72,7 +78,7 @@ def parse_bvh(text: str, source: str = "BVH text") -> Clip:
 
     source : what to call the text in errors, such as its path.
     Raises BvhError, naming the line, for text that is cut short, malformed, or holds several roots,
-    repeated joint names, non-finite numbers, a frame time that is not positive, or more than MAX_POSES.
+    repeated joint names, non-finite numbers, a frame time outside FRAME_TIMES, or more than MAX_POSES.
     """
     lines = _Lines(text.removeprefix("\ufeff"), source)
     number, word = lines.next("HIERARCHY")
@@ -201,8 +207,11 @@ def _parse_motion_head(lines: _Lines) -> tuple[int, float, int]:
     if key.lower().split() != ["frame", "time"]:
         raise lines.fail(number, "Frame Time: and seconds", line)
     frame_time = lines.number(number, value.strip(), "Frame Time")
-    if frame_time <= 0.0:
-        raise lines.fail(number, "a Frame Time above 0 seconds, such as 0.033333", value.strip())
+    if not FRAME_TIMES[0] <= frame_time <= FRAME_TIMES[1]:
+        expected = (
+            f"a Frame Time above 0 seconds, such as 0.033333, of {FRAME_TIMES[0]} to {FRAME_TIMES[1]:g}"
+        )
+        raise lines.fail(number, expected, value.strip())
     return n_frames, frame_time, number
 
 

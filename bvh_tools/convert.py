@@ -10,7 +10,7 @@ import numpy as np
 
 from bvh_tools import quaternion as quat
 from bvh_tools.channels import POSITION_CHANNELS
-from bvh_tools.clip import Clip
+from bvh_tools.clip import MAX_POSES, Clip
 from bvh_tools.errors import BvhError
 from bvh_tools.humanoid import aim
 from bvh_tools.loop import is_loop, up_vector
@@ -62,7 +62,8 @@ def change_fps(clip: Clip, fps: float) -> Clip:
     """
     if not (math.isfinite(fps) and fps > 0.0):
         raise BvhError(f"expected a frame rate above 0, got {fps}")
-    return resample(clip, max(1, round(clip.duration * fps)), loops=is_loop(clip))
+    frames = min(clip.duration * fps, MAX_POSES + 1.0)  # infinity cannot be rounded, and both are refused
+    return resample(clip, max(1, round(frames)), loops=is_loop(clip))
 
 
 def rename_joints(clip: Clip, names: Mapping[str, str]) -> Clip:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bvh_tools import quaternion as quat
-from bvh_tools.clip import Clip
+from bvh_tools.clip import MAX_POSES, Clip
 from bvh_tools.errors import BvhError
 
 
@@ -17,10 +17,16 @@ def resample(clip: Clip, frames: int, *, loops: bool = False) -> Clip:
 
     Each frame shows the pose that stood there at its time.
     loops : False holds the last pose for its frame time, True lets it lead on to the first.
-    Rotations are interpolated along the shorter arc, translations linearly. Raises BvhError if frames < 1.
+    Rotations are interpolated along the shorter arc, translations linearly. Raises BvhError for less than one
+    frame and for more than MAX_POSES.
     """
     if frames < 1:
         raise BvhError(f"expected at least 1 frame, got {frames}")
+    if frames * clip.skeleton.n_joints > MAX_POSES:
+        raise BvhError(
+            f"expected at most {MAX_POSES} frames times joints, "
+            f"got {frames} frames of {clip.skeleton.n_joints} joints"
+        )
     if frames == clip.n_frames:
         return clip
     n = clip.n_frames

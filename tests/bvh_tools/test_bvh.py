@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,61 @@ def test_names_in_an_old_encoding_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a.bvh"
     path.write_bytes(SMALL.replace("Tail", "Fuß").encode("latin-1"))
     assert read_bvh(path).skeleton.names[2] == "Fuß"
+
+
+@pytest.mark.parametrize("encoding", ["shift_jis", "gbk", "big5", "cp932"])
+@pytest.mark.parametrize("name", ["ボーン", "ボ", "エ右腿"])
+def test_bytes_of_old_encodings_are_no_braces_and_no_line_ends(
+    tmp_path: Path, encoding: str, name: str
+) -> None:
+    """The second byte of a Japanese or Chinese letter can look like either."""
+    path = tmp_path / "a.bvh"
+    encoded = name.encode(encoding, errors="replace")
+    path.write_bytes(SMALL.encode().replace(b"Tail", encoded))
+    assert read_bvh(path).skeleton.names[2] == encoded.decode("latin-1")
+
+
+def test_a_c1_control_in_a_name_is_no_line_end(tmp_path: Path) -> None:
+    """Byte 0x85 is an ellipsis on Windows and a line end in Unicode."""
+    path = tmp_path / "a.bvh"
+    path.write_bytes(SMALL.encode().replace(b"Tail", b"arm\x85L"))
+    assert read_bvh(path).skeleton.names[2] == "arm\x85L"
+
+
+@given(name=st.one_of(st.text(max_size=6), st.text("a {}\t\r\n\x0b\x85\u2028\ud800", max_size=6)))
+@example(name="a\nb")
+@example(name="a }{ b")
+@example(name="\udc83")
+def test_names_read_back_or_are_not_written(name: str) -> None:
+    """No file is written that says another name than was asked for, or none that can be read."""
+    clip = parse_bvh(SMALL)
+    renamed = replace(clip, skeleton=replace(clip.skeleton, names=("Hips", "Arm", name)))
+    try:
+        text = format_bvh(renamed)
+    except BvhError:
+        return
+    assert parse_bvh(text.encode().decode()).skeleton.names == ("Hips", "Arm", name)
+
+
+@pytest.mark.parametrize("name", ["a{b", "}", "Left  Arm", "\x83{\x81[", "a\x85b", ""])
+def test_only_names_that_no_file_can_hold_are_refused(name: str) -> None:
+    """Braces within words and blanks between them are fine."""
+    clip = parse_bvh(SMALL)
+    renamed = replace(clip, skeleton=replace(clip.skeleton, names=("Hips", "Arm", name)))
+    if name.strip("}"):
+        assert_same_clip(parse_bvh(format_bvh(renamed)), renamed)
+    else:
+        with pytest.raises(BvhError, match="expected a joint name without line breaks"):
+            format_bvh(renamed)
+
+
+@pytest.mark.parametrize("seconds", [1e-310, 1e-10, 1e10, 1e300])
+def test_frame_times_beyond_all_clocks_are_neither_read_nor_written(seconds: float) -> None:
+    """Sums and rates of them would not be finite."""
+    with pytest.raises(BvhError, match="expected a Frame Time above 0 seconds"):
+        parse_bvh(SMALL.replace("0.04", repr(seconds)))
+    with pytest.raises(BvhError, match="a frame time above 0 seconds"):
+        format_bvh(replace(parse_bvh(SMALL), frame_time=seconds))
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,15 @@ def test_a_clip_that_ends_elsewhere_keeps_its_speed_at_any_frame_rate(frames: in
         np.testing.assert_allclose(_steps_deg(other)[:last], 144.0 / to, atol=1e-6)
 
 
+@pytest.mark.parametrize("fps", [1e12, 1e308])
+def test_more_frames_than_memory_holds_are_refused(fps: float) -> None:
+    """As with what is read, before anything is made of them."""
+    clip = random_clip(np.random.default_rng(7))
+    for ask in (lambda: convert.change_fps(clip, fps), lambda: trim(clip, frames=10**11)):
+        with pytest.raises(BvhError, match=r"at most 10000000 frames times joints, got \d+ frames of 6"):
+            ask()
+
+
 def test_trimming_keeps_a_stretch() -> None:
     """Start and end work as in a slice; frames spreads the stretch over its own time."""
     clip = random_clip(np.random.default_rng(7), n_frames=10)
