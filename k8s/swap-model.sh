@@ -5,7 +5,8 @@
 #
 # In each pod TorchServe loads the new version beside the old one, sends requests to it, lets the old one finish
 # and removes it (torchserve_model/swap.py). A version that does not come up leaves its pod, and the pods after
-# it, as they were. Back: the same with the old archives. The pods must have the component model-swap.
+# it, as they were. Cut short, it is finished by running it again. Back: the same with the old archives. The pods
+# must have the component model-swap.
 # NAMESPACE (default animation) says where; DRAIN_S shortens the wait for old requests. Needs kubectl.
 set -eu
 

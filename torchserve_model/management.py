@@ -81,6 +81,13 @@ def describe(port: int, name: str, timeout_s: float, version: str = "") -> Model
     return _parse(described)
 
 
+def describe_all(port: int, name: str, timeout_s: float) -> list[Model]:
+    """One model in each version that is registered."""
+    return [
+        _parse(described) for described in json.loads(call(port, "GET", f"{model_path(name)}/all", timeout_s))
+    ]
+
+
 def model_path(name: str, version: str = "") -> str:
     """The path of a model on the management address."""
     return "/models/" + "/".join(quote(part, safe="") for part in (name, version) if part)

@@ -21,6 +21,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from torchserve_model.defaults import read_defaults, record_defaults
+
 MAX_BODY_BYTES = 20 * 1024 * 1024
 """Largest request and response; TorchServe's own limit of 6.5 MB is less than a photograph."""
 
@@ -110,7 +112,11 @@ class ServeConfig:
 
 def properties(config: ServeConfig) -> dict[str, str]:
     """The content of TorchServe's config.properties."""
-    archives = sorted(config.model_store.glob("*.mar"))
+    recorded = read_defaults(config.model_store).items()
+    # The first that TorchServe loads of a model is what requests go to, whatever "defaultVersion" says.
+    archives = sorted(
+        config.model_store.glob("*.mar"), key=lambda path: (read_manifest(path) not in recorded, path.name)
+    )
     if not archives:
         raise FileNotFoundError(
             f"{config.store}: want at least one .mar archive, found none; "
@@ -223,7 +229,10 @@ def prepare(config: ServeConfig) -> None:
     (config.run_dir / "tmp").mkdir(parents=True)
     if config.model_api and not any(config.model_store.glob("*.mar")):
         config.model_store.mkdir(exist_ok=True)
-        for archive in config.store.resolve().glob("*.mar"):
+        archives = sorted(config.store.resolve().glob("*.mar"))
+        # From now on a swap says which versions are in service; one that is only tried must never be.
+        record_defaults(config.model_store, dict(map(read_manifest, reversed(archives))))
+        for archive in archives:
             (config.model_store / archive.name).symlink_to(archive)
     lines = (f"{name}={value}\n" for name, value in properties(config).items())
     (config.run_dir / "config.properties").write_text("".join(lines))

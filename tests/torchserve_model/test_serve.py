@@ -16,14 +16,23 @@ import requests
 from numpy.typing import NDArray
 
 from tests.parts.torchserve import MODELS, torchserve
+from torchserve_model.defaults import record_defaults
 from torchserve_model.predictor import WEIGHTS_DIR, Predictor, models_version
-from torchserve_model.serve import MANIFEST, ServeConfig, environment, find_java, main, properties
+from torchserve_model.serve import (
+    MANIFEST,
+    ServeConfig,
+    environment,
+    find_java,
+    main,
+    prepare,
+    properties,
+)
 from torchserve_model.synthesis.sample import draw_crop
 
 
-def write_archive(path: Path, name: str = "model") -> None:
+def write_archive(path: Path, name: str = "model", version: str = "7") -> None:
     with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(MANIFEST, json.dumps({"model": {"modelName": name, "modelVersion": "7"}}))
+        archive.writestr(MANIFEST, json.dumps({"model": {"modelName": name, "modelVersion": version}}))
 
 
 def test_every_archive_is_served(tmp_path: Path) -> None:
@@ -39,6 +48,38 @@ def test_every_archive_is_served(tmp_path: Path) -> None:
         settings = versions["7"]
         assert settings["marName"] == f"{name}.mar"
         assert (settings["minWorkers"], settings["maxWorkers"], settings["batchSize"]) == (3, 3, 8)
+
+
+def defaults(config: ServeConfig) -> dict[str, list[str]]:
+    """The versions that requests go to after a start."""
+    prepare(config)
+    models = json.loads(properties(config)["models"])
+    return {
+        name: [version for version, settings in versions.items() if settings["defaultVersion"]]
+        for name, versions in models.items()
+    }
+
+
+def test_a_restart_takes_the_versions_that_were_in_service(tmp_path: Path) -> None:
+    """Neither a version that was only being tried nor one on its way out, whatever their files are called."""
+    for name in ("one", "two"):
+        write_archive(tmp_path / f"{name}.mar", name)
+    config = ServeConfig(tmp_path, tmp_path / "run", model_api=True)
+    assert defaults(config) == {"one": ["7"], "two": ["7"]}
+    write_archive(config.model_store / "one-5.mar", "one", "5")
+    assert defaults(config) == {"one": ["7"], "two": ["7"]}
+    record_defaults(config.model_store, {"one": "5"})
+    assert defaults(config) == {"one": ["5"], "two": ["7"]}
+    record_defaults(config.model_store, {"one": "gone"})
+    assert len(defaults(config)["one"]) == 1
+
+
+def test_a_damaged_record_of_versions_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is refused on one line that says how to mend it."""
+    write_archive(tmp_path / "one.mar")
+    (tmp_path / "default-versions.json").write_text("[]")
+    assert main(["--store", str(tmp_path), "--run-dir", str(tmp_path / "run")]) == 3
+    assert "remove it" in capsys.readouterr().err
 
 
 def test_nothing_is_open_to_the_network(tmp_path: Path) -> None:

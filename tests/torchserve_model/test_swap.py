@@ -17,6 +17,7 @@ import requests
 
 from tests.parts.pod import MODEL_STORE
 from tests.parts.torchserve import MODELS, TorchServe, torchserve
+from torchserve_model.management import TorchServeError, describe
 from torchserve_model.probe import main as probe
 from torchserve_model.serve import MANIFEST, read_manifest
 from torchserve_model.swap import main as swap
@@ -141,7 +142,7 @@ def test_models_are_swapped_and_swapped_back_under_load(
             assert seen == sorted(seen, key=[before, after].index)
         for name in MODELS:
             assert versions(server, name) == [after]
-        assert sorted(path.name for path in store.iterdir()) == [f"{name}-{after}.mar" for name in MODELS]
+        assert sorted(path.name for path in store.glob("*.mar")) == [f"{name}-{after}.mar" for name in MODELS]
 
 
 def test_a_version_that_does_not_start_changes_nothing(
@@ -158,7 +159,9 @@ def test_a_version_that_does_not_start_changes_nothing(
     before = {name: versions(server, name) for name in MODELS}
     files = sorted(store.iterdir())
     sound = repack(MODEL_STORE / f"{MODELS[0]}.mar", tmp_path, "broken")
-    broken = repack(MODEL_STORE / f"{MODELS[1]}.mar", tmp_path, "broken", handler="raise ValueError('out of order')\n")
+    broken = repack(
+        MODEL_STORE / f"{MODELS[1]}.mar", tmp_path, "broken", handler="raise ValueError('out of order')\n"
+    )
     with load(server) as answered:
         where = ["--store", str(store), "--management-port", management_port, "--start-s", START_S]
         assert swap([str(sound), str(broken), *where]) == 1
@@ -190,3 +193,27 @@ def test_probes_tell_a_ready_torchserve_from_none(
     nowhere = ["--inference-port", "1", "--management-port", "1"]
     assert [probe([question, *nowhere]) for question in ("live", "ready")] == [1, 1]
     assert capsys.readouterr().err.count("127.0.0.1:1/") == 2
+
+
+def test_a_swap_cut_short_outlives_a_restart_and_is_finished_later(
+    served: tuple[TorchServe, Path], management_port: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Requests go on to the new versions, though the old ones come up with them, until the next swap."""
+    server, store = served
+    archives = [str(repack(MODEL_STORE / f"{name}.mar", tmp_path, "zz")) for name in MODELS]
+    command = [*archives, "--store", str(store), "--management-port", management_port, "--drain-s", DRAIN_S]
+    with monkeypatch.context() as patch:
+        patch.setattr("torchserve_model.swap._drain", fail)
+        assert swap(command) == 1
+    server.kill()
+    server.start()
+    for name in MODELS:
+        assert describe(int(management_port), name, 5).version == "zz"
+        assert len(versions(server, name)) == 2
+    assert swap(command) == 0
+    for name in MODELS:
+        assert versions(server, name) == ["zz"]
+
+
+def fail(*_: object) -> None:
+    raise TorchServeError("no answer: timed out")
