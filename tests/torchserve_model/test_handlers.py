@@ -46,7 +46,7 @@ class Context:
         self.set_response_header(idx, "content-type", value)
 
 
-def encoded(image: NDArray[np.uint8], kind: str = "PNG") -> bytes:
+def encoded(image: NDArray[np.uint8 | np.uint16], kind: str = "PNG") -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, kind)
     return buffer.getvalue()
@@ -134,6 +134,22 @@ def test_every_answer_is_logged_with_its_request(
     }
 
 
+@pytest.mark.needs_torch
+def test_torch_for_cpus_leaves_a_gpu_alone(
+    crop: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """TorchServe hands a GPU out wherever there is a driver; the worker answers without it, and says so."""
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.version, "cuda", None)
+    handler = PoseHandler()
+    with caplog.at_level(logging.INFO, logger="torchserve_model.handlers"):
+        handler.initialize(Context({"model_dir": str(WEIGHTS_DIR), "gpu_id": 0}))
+    [line] = [json.loads(message) for message in caplog.messages]
+    assert line["level"] == "warning"
+    assert "GPU" in line["event"]
+    assert len(json.loads(handler.handle([{"data": encoded(crop)}], Context())[0])) == 1
+
+
 def bomb() -> bytes:
     """A small file that claims to be a huge image."""
     buffer = io.BytesIO()
@@ -161,10 +177,11 @@ def test_unusable_images_are_named(request_fields: dict[str, Any]) -> None:
 
 
 def test_images_are_decoded_to_rgb() -> None:
-    """Colours keep their order, grey becomes grey RGB, and what is transparent becomes white."""
+    """Colours keep their order, grey of 8 and 16 bits becomes grey RGB, what is transparent becomes white."""
     red = np.zeros((4, 4, 3), np.uint8)
     red[..., 0] = 255
     assert (decode_image({"data": encoded(red)}) == red).all()
     assert (decode_image({"data": encoded(np.full((4, 4), 7, np.uint8))}) == 7).all()
+    assert (decode_image({"data": encoded(np.full((4, 4), 7 * 257, np.uint16))}) == 7).all()
     clear = np.zeros((4, 4, 4), np.uint8)
     assert (decode_image({"body": encoded(clear)}) == 255).all()

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from torchserve_model.handlers.request_log import log_answer, request_id
+from torchserve_model.handlers.request_log import log_answer, log_event, request_id
 from torchserve_model.predictor import MODELS_FILE, Backend, OnnxBackend
 
 Answer = list[dict[str, Any]]
@@ -49,6 +49,11 @@ class FigureHandler(ABC):
         folder = Path(properties["model_dir"])
         self.version = str(context.manifest["model"]["modelVersion"])
         gpu = properties.get("gpu_id")
+        if gpu is not None and not _torch_is_for_gpus():
+            log_event(
+                "warning", f"expected torch for CUDA on GPU {gpu}, came torch for CPUs: the CPU answers"
+            )
+            gpu = None
         if gpu is None:
             threads = int(os.environ.get("OMP_NUM_THREADS", "0"))
             self.use(OnnxBackend(folder / f"{self.kind}.onnx", intra_op_num_threads=threads))
@@ -97,6 +102,13 @@ class FigureHandler(ABC):
         return [json.dumps(answers[index], separators=(",", ":")) for index in range(len(data))]
 
 
+def _torch_is_for_gpus() -> bool:
+    """Whether torch was built for GPUs. TorchServe hands them out by nvidia-smi, and does not ask torch."""
+    import torch
+
+    return torch.version.cuda is not None
+
+
 def decode_image(request: Mapping[str, Any]) -> NDArray[np.uint8]:
     """The (H, W, 3) uint8 RGB image of a request: an encoded image in field "data", or the bare body.
 
@@ -111,16 +123,22 @@ def decode_image(request: Mapping[str, Any]) -> NDArray[np.uint8]:
                 raise BadImageError(
                     f"expected at most {MAX_PIXELS} pixels, got {image.width} x {image.height}; scale it down"
                 )
-            if image.has_transparency_data:
-                layers = image.convert("RGBA")
-                white = Image.new("RGBA", layers.size, "white")
-                return np.asarray(Image.alpha_composite(white, layers).convert("RGB"))
-            return np.asarray(image.convert("RGB"))
+            return np.asarray(_to_rgb(image))
     except (BadImageError, MemoryError):
         raise
-    # Pillow promises nothing of what it raises on bytes that lie (AssertionError and IndexError are among it),
-    # and what escaped here would fail all requests of the batch.
+    # Pillow promises nothing of what it raises on bytes that lie: AssertionError and IndexError are among it.
+    # What escaped here would fail all requests of the batch.
     except Exception as exc:
         raise BadImageError(
             f"expected a whole JPEG, PNG or WebP image, got {len(content)} bytes that are none"
         ) from exc
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        # 16 bits of grey; Pillow's own conversion would clip nearly all of them to white.
+        image = Image.fromarray((np.asarray(image).clip(0, 0xFFFF) >> 8).astype(np.uint8))
+    if image.has_transparency_data:
+        layers = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", layers.size, "white"), layers)
+    return image.convert("RGB")

@@ -1,4 +1,4 @@
-"""One log line an answer, as JSON on the standard output, which TorchServe passes on as it is.
+"""What model workers log: lines of JSON on the standard output, which TorchServe passes on as they are.
 
 The lines look like the server's, so that one search for a request's id finds both sides.
 """
@@ -32,16 +32,25 @@ def request_id(request: Mapping[str, Any], headers: Mapping[str, str]) -> str:
 
 def log_answer(request: str, model: str, version: str, status: int, batch: int, seconds: float) -> None:
     """Log one answer. request : its id. batch : requests answered together. seconds : for all of them."""
+    log_event(
+        "info",
+        "prediction",
+        request_id=request,
+        model=model,
+        version=version,
+        status=status,
+        batch=batch,
+        duration_ms=round(seconds * 1000, 1),
+    )
+
+
+def log_event(level: str, event: str, **values: str | float) -> None:
+    """Log one line. level : as the line says it; TorchServe passes on every one."""
     line = {
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "level": "info",
+        "level": level,
         "logger": __name__,
-        "event": "prediction",
-        "request_id": request,
-        "model": model,
-        "version": version,
-        "status": status,
-        "batch": batch,
-        "duration_ms": round(seconds * 1000, 1),
+        "event": event,
+        **values,
     }
     log.info("%s", json.dumps(line))
