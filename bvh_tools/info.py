@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bvh_tools import quaternion as quat
 from bvh_tools.clip import Clip, Skeleton
 from bvh_tools.kinematics import end_site_positions, fk
 from bvh_tools.loop import is_loop, up_vector
 
 # Person-sized heights in metres, with room for children and giants: what a unit is guessed from.
 _PERSON_M = (0.9, 2.6)
+_GROUND_MOVES = 0.25  # of the way from feet to head; the ground under a figure that stands keeps its height
 _UNITS = {"m": 1.0, "dm": 0.1, "in": 0.0254, "cm": 0.01, "mm": 0.001}
 
 
@@ -81,16 +83,36 @@ def describe(clip: Clip) -> ClipInfo:
 def guess_up(clip: Clip) -> str:
     """The axis a figure stands along: from feet to head on average, found by joint names, else the axis along
     which the root is farthest from zero.
+
+    A figure that moves, feet and all, the way that its head points either climbs or crawls, swims or flies:
+    there the bones decide as they are before any turn, mostly standing.
     """
-    positions = fk(clip).mean(axis=0)
     lowered = [name.lower() for name in clip.skeleton.names]
     heads = [i for i, name in enumerate(lowered) if "head" in name or "neck" in name]
     feet = [i for i, name in enumerate(lowered) if any(word in name for word in ("foot", "ankle", "toe"))]
-    rise = positions[0]  # roots stand above the ground, which is at zero
-    if heads and feet:
-        rise = positions[heads].mean(axis=0) - positions[feet].mean(axis=0)
-    axis = int(np.argmax(np.abs(rise)))
-    return ("-" if rise[axis] < 0.0 else "+") + "xyz"[axis]
+    if not (heads and feet):
+        return _nearest_axis(clip.translations[:, 0].mean(axis=0))  # roots stand above the ground at zero
+    positions = fk(clip)
+    rise = _rise(positions, heads, feet)
+    up = _nearest_axis(rise)
+    lowest = (positions @ up_vector(up)).min(axis=1)
+    if abs(lowest[-1] - lowest[0]) > _GROUND_MOVES * np.linalg.norm(rise):
+        unturned = replace(clip, rotations=quat.identity(*clip.rotations.shape[:2]))
+        return _nearest_axis(_rise(fk(unturned), heads, feet))
+    return up
+
+
+def _rise(positions: NDArray[np.float64], heads: list[int], feet: list[int]) -> NDArray[np.float64]:
+    """Mean way (3,) from feet to head, of positions (N, J, 3)."""
+    rise: NDArray[np.float64] = (positions[:, heads].mean(axis=1) - positions[:, feet].mean(axis=1)).mean(
+        axis=0
+    )
+    return rise
+
+
+def _nearest_axis(direction: NDArray[np.float64]) -> str:
+    axis = int(np.argmax(np.abs(direction)))
+    return ("-" if direction[axis] < 0.0 else "+") + "xyz"[axis]
 
 
 def guess_unit(height: float) -> str | None:

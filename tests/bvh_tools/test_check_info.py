@@ -8,12 +8,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bvh_tools import humanoid
 from bvh_tools import quaternion as quat
 from bvh_tools.authoring import build_clip
 from bvh_tools.check import check
 from bvh_tools.clip import Clip
 from bvh_tools.convert import change_scale, change_up
-from bvh_tools.info import describe, guess_unit
+from bvh_tools.info import describe, guess_unit, guess_up
+from bvh_tools.loop import loop
 
 NOD = """
 duration: 2
@@ -44,6 +46,40 @@ def test_a_clip_is_described(up: str) -> None:
     assert info.loops
     assert info.travel == pytest.approx(0.0, abs=1e-6)
     assert json.loads(json.dumps(info.as_dict()))["joints"][0] == "Hips"
+
+
+def _crawl() -> Clip:
+    """A figure on its belly that goes forwards, the way its head points, and bobs."""
+    skeleton = humanoid.skeleton()
+    n = 60
+    bob = np.sin(np.arange(n) * 4.0 * np.pi / n)
+    translations = np.tile(skeleton.offsets, (n, 1, 1))
+    translations[:, 0] = np.stack([np.zeros(n), 40.0 + 2.0 * bob, 1.5 * np.arange(n)], axis=-1)
+    rotations = quat.identity(n, skeleton.n_joints)
+    rotations[:, 0] = quat.from_euler((85.0 + 3.0 * bob)[:, None], "X")
+    return Clip(skeleton, translations, rotations, 1.0 / 30.0)
+
+
+@pytest.mark.parametrize("up", ["+y", "+z", "-x"])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_crawling_figure_does_not_stand_along_its_way(up: str, backwards: bool) -> None:
+    """Its rest pose tells what is up, so that it can be held in place."""
+    clip = _crawl()
+    if backwards:
+        clip = replace(clip, translations=clip.translations[::-1], rotations=clip.rotations[::-1])
+    crawl = change_up(clip, "+y", up)
+    assert guess_up(crawl) == up
+    root = loop(crawl, in_place=True, up=guess_up(crawl)).translations[:, 0]
+    assert np.ptp(root, axis=0).max() < 5.0
+
+
+@pytest.mark.parametrize("rise", [-300.0, 60.0, 300.0])
+def test_a_figure_that_climbs_still_stands(rise: float) -> None:
+    """Going up or down, or getting up, does not tip it over."""
+    clip = _nod()
+    translations = clip.translations.copy()
+    translations[:, 0, 1] += np.linspace(0.0, rise, clip.n_frames)
+    assert guess_up(replace(clip, translations=translations)) == "+y"
 
 
 def test_units_are_guessed_from_a_persons_height() -> None:
