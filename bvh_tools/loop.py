@@ -24,6 +24,7 @@ UP_AXES = {
     "-z": (0, 0, -1),
 }
 _LOOP_SEAM = 1.5  # a seam this much larger than any step within the clip still passes for a loop
+_SWING_COS = 0.1  # of half a swing's angle; below, a wobble of a degree would turn a figure by ten
 
 
 def loop(clip: Clip, blend: int | None = None, *, in_place: bool = False, up: str = "+y") -> Clip:
@@ -85,18 +86,25 @@ def _last_to_rest(steps: NDArray[np.float64]) -> float:
     return last / rest if rest > 0.0 else float("inf")
 
 
-def heading(rotations: NDArray[np.float64], up: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Angle in radians by which rotations (N, 4) turn about `up`, unwrapped: the twist of swing and twist."""
-    twist = 2.0 * np.arctan2(rotations[:, 1:] @ up, rotations[:, 0])
-    return np.unwrap(twist)
+def _turned(a: NDArray[np.float64], b: NDArray[np.float64], up: NDArray[np.float64]) -> float:
+    """Angle in radians, within +-pi, about `up` that brings rotation a (4,) nearest to b (4,).
+
+    It is the twist of what leads from a to b, taken apart into swing and twist, and 0 if that is nearly half
+    a turn across `up`, of which no turn about `up` is a part.
+    """
+    way = quat.mul(b, quat.inverse(a))
+    cos, sin = way[0], way[1:] @ up
+    if np.hypot(cos, sin) < _SWING_COS:
+        return 0.0
+    sign = -1.0 if cos < 0.0 else 1.0  # both signs are the same rotation
+    return 2.0 * float(np.arctan2(sign * sin, sign * cos))
 
 
 def _remove_drift(clip: Clip, length: int, up: NDArray[np.float64]) -> Clip:
     """Undo, evenly over time, how far the root has turned and gone at frame `length`."""
     translations, rotations = clip.translations.copy(), clip.rotations.copy()
     share = np.arange(clip.n_frames) / length
-    angles = heading(rotations[:, 0], up)
-    turned = np.angle(np.exp(1j * (angles[length] - angles[0])))  # full turns come round by themselves
+    turned = _turned(rotations[0, 0], rotations[length, 0], up)  # full turns come round by themselves
     back = quat.from_axis_angle(np.broadcast_to(up, (clip.n_frames, 3)), -turned * share)
     rotations[:, 0] = quat.mul(back, rotations[:, 0])
     steps = np.diff(translations[:, 0], axis=0)

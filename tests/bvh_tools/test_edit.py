@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -18,7 +18,7 @@ from bvh_tools.bvh_writer import format_bvh
 from bvh_tools.clip import Clip
 from bvh_tools.errors import BvhError
 from bvh_tools.kinematics import end_site_positions, fk
-from bvh_tools.loop import heading, is_loop, loop, seam, up_vector
+from bvh_tools.loop import is_loop, loop, seam, up_vector
 from bvh_tools.resample import resample
 from bvh_tools.trim import trim
 from tests.bvh_clips import ORDERS, assert_same_clip, assert_same_rotations, clips, random_clip
@@ -168,8 +168,40 @@ def test_looping_keeps_the_middle_and_a_whole_turn() -> None:
     spin = clip.rotations[:61].copy()
     spin[:, 0] = quat.from_axis_angle(np.tile(up_vector("+y"), (61, 1)), angle)
     spun = loop(Clip(clip.skeleton, clip.translations[:61], spin, clip.frame_time), 1)
-    turned = heading(spun.rotations[:, 0], up_vector("+y"))
-    assert np.degrees(turned[-1] - turned[0]) == pytest.approx(354.0, abs=7.0)
+    assert _steps_deg(spun)[:-1].sum() == pytest.approx(354.0, abs=7.0)
+
+
+def _root_turned(*euler_deg: NDArray[np.float64]) -> Clip:
+    """A figure whose root turns by these angles (N,) about y, x and z, in this order."""
+    clip = _spin(len(euler_deg[0]), 0.0)
+    return replace(clip, rotations=quat.unroll(quat.from_euler(np.stack(euler_deg, -1)[:, None], "YXZ")))
+
+
+@given(turn=st.floats(-170.0, 170.0), lean=st.floats(-179.0, 179.0), tilt=st.floats(-80.0, 80.0))
+@example(turn=90.0, lean=179.9, tilt=0.0)
+def test_looping_takes_out_the_turn_of_a_root_however_it_leans(turn: float, lean: float, tilt: float) -> None:
+    """A figure that leans or hangs by its feet all along, and turns, turns no more."""
+    still = np.ones(31)
+    looped = loop(_root_turned(turn * np.arange(31) / 30.0, lean * still, tilt * still), 1)
+    assert _steps_deg(looped).max() < 1e-4
+
+
+@pytest.mark.parametrize("lean", [0.0, 170.0, 180.0])
+def test_a_wobble_of_the_root_stays_a_wobble(lean: float) -> None:
+    """What is small before stays small, also upside down, where a turn about the up axis is hard to tell."""
+    yaw, pitch, roll = np.random.default_rng(2).normal(0.0, 0.01, (3, 60))
+    clip = _root_turned(yaw, lean + pitch, roll)
+    looped = loop(clip)
+    moved = quat.angle_between(clip.rotations[: looped.n_frames], looped.rotations)
+    assert np.degrees(moved.max()) < 0.2
+
+
+def test_a_figure_that_ends_upside_down_is_not_turned() -> None:
+    """From feet to hands there is no turn about the up axis, and a wobble does not make one."""
+    yaw, pitch, roll = np.random.default_rng(4).normal(0.0, 0.01, (3, 40))
+    clip = _root_turned(yaw, np.repeat([0.0, 180.0], 20) + pitch, roll)
+    looped = loop(clip, 1)
+    assert np.degrees(quat.angle_between(clip.rotations[1:39], looped.rotations[1:]).max()) < 0.2
 
 
 def test_a_blend_that_does_not_fit_is_refused() -> None:
