@@ -2,7 +2,8 @@
 
 python -m torchserve_model.export --detector DIR/checkpoint.pt --pose DIR/checkpoint.pt [--out weights]
 
-Writes detector.onnx and pose.onnx, with normalisation and post-processing inside the graph, and models.json.
+Writes detector.onnx and pose.onnx, with normalisation and post-processing inside the graph, and models.json,
+once all comparisons are done.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import argparse
 import hashlib
 import json
 import sys
+import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -200,13 +202,19 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     options.out.mkdir(parents=True, exist_ok=True)
     entries = {}
-    for path in (options.detector, options.pose):
-        checkpoint = Checkpoint.load(path)
-        images = held_out_images(checkpoint.kind, checkpoint.config.size, 8)
-        figures = evaluate(checkpoint, options.drawings)
-        entries[checkpoint.kind] = export(checkpoint, options.out, images, figures)
-        sys.stdout.write(f"{checkpoint.kind}: {json.dumps(figures)}\n")
-    sys.stdout.write(f"version {write_models_file(options.out, entries)} in {options.out}\n")
+    with tempfile.TemporaryDirectory(dir=options.out, prefix=".export-") as temporary:
+        folder = Path(temporary)
+        for path in (options.detector, options.pose):
+            checkpoint = Checkpoint.load(path)
+            images = held_out_images(checkpoint.kind, checkpoint.config.size, 8)
+            figures = evaluate(checkpoint, options.drawings)
+            entries[checkpoint.kind] = export(checkpoint, folder, images, figures)
+            sys.stdout.write(f"{checkpoint.kind}: {json.dumps(figures)}\n")
+        version = write_models_file(folder, entries)
+        # Only now that all are found right: a refused network leaves the weights of before.
+        for name in (*(entry["file"] for entry in entries.values()), MODELS_FILE):
+            (folder / name).replace(options.out / name)
+    sys.stdout.write(f"version {version} in {options.out}\n")
     return 0
 
 

@@ -20,6 +20,7 @@ from torchserve_model.export import (  # noqa: E402
     export_torchscript,
     largest_difference,
     load_serving_module,
+    main,
     serving_module,
     write_models_file,
 )
@@ -33,6 +34,7 @@ TINY = {
     "pose": PoseConfig(size=64, stem=4, channels=(4, 4, 8, 8), blocks=(1, 1, 1, 1)),
     "detector": DetectorConfig(size=96, stem=4, channels=(4, 4, 8, 8), blocks=(1, 1, 1, 1), candidates=10),
 }
+EXPORTED = ["detector.onnx", MODELS_FILE, "pose.onnx"]
 MIB = 2**20
 
 
@@ -108,3 +110,40 @@ def test_the_version_follows_the_weights(tmp_path: Path) -> None:
     version = write_models_file(tmp_path, entries)
     assert write_models_file(tmp_path, dict(reversed(entries.items()))) == version
     assert write_models_file(tmp_path, {**entries, "pose": {"sha256": "ab"}}) != version
+
+
+@pytest.fixture(name="command")
+def _command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Exports two small networks to a folder with other weights in it."""
+    monkeypatch.setattr("torchserve_model.evaluate.evaluate", lambda checkpoint, drawings: {})
+    (tmp_path / "weights").mkdir()
+    for name in EXPORTED:
+        (tmp_path / "weights" / name).write_text("of before")
+    command = ["--out", str(tmp_path / "weights")]
+    for kind in TINY:
+        path = tmp_path / f"{kind}.pt"
+        random_checkpoint(kind).save(path)
+        command += [f"--{kind}", str(path)]
+    return command
+
+
+def test_an_export_replaces_all_files_and_leaves_no_other(tmp_path: Path, command: list[str]) -> None:
+    """Both networks and their description, which agree."""
+    assert main(command) == 0
+    weights = tmp_path / "weights"
+    assert sorted(path.name for path in weights.iterdir()) == EXPORTED
+    models = json.loads((weights / MODELS_FILE).read_text())
+    for kind in TINY:
+        assert models[kind]["sha256"] == hashlib.sha256((weights / f"{kind}.onnx").read_bytes()).hexdigest()
+
+
+def test_a_refused_export_replaces_nothing(
+    tmp_path: Path, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of the two networks is refused: the folder keeps the weights that it had, of both."""
+    differences = iter((0.0, 0.0, 2 * TOLERANCE))
+    monkeypatch.setattr("torchserve_model.export.largest_difference", lambda *_: next(differences))
+    with pytest.raises(ValueError, match="within"):
+        main(command)
+    weights = tmp_path / "weights"
+    assert {path.name: path.read_text() for path in weights.iterdir()} == dict.fromkeys(EXPORTED, "of before")
