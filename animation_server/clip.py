@@ -77,21 +77,32 @@ class ClipFormat:
     is_picture: bool = False
 
 
+@dataclass(frozen=True)
+class ClipColours:
+    """The colours that frames are made of.
+
+    samples : (n, 3) uint8 RGB. ground : (3,) uint8 RGB of a plain background, None for any other.
+    """
+
+    samples: NDArray[np.uint8]
+    ground: NDArray[np.uint8] | None = None
+
+
 def encode_clip(
-    frames: Iterator[Drawn], timing: Timing, kind: ClipFormat, colours: NDArray[np.uint8]
+    frames: Iterator[Drawn], timing: Timing, kind: ClipFormat, colours: ClipColours
 ) -> EncodedClip:
     """Encode drawn frames, one at a time where the format allows it.
 
     frames : as `draw_frames` yields them; for an MP4 they must be opaque.
     timing : of the clip; an MP4 shows all frames equally long.
-    colours : (n, 3) uint8 RGB, what a GIF's palette is chosen from.
+    colours : what a GIF's palette is chosen from.
     """
     n_frames, width, height = len(timing.frames), kind.width, kind.height
     if kind.name == "gif":
         if kind.is_picture:
-            palette = choose_palette(colours, _PICTURE_COLOURS)
+            palette = choose_palette(colours.samples, _PICTURE_COLOURS, ground=colours.ground)
         else:
-            palette = choose_palette(colours, _GIF_COLOURS, _PALETTE_TOLERANCE)
+            palette = choose_palette(colours.samples, _GIF_COLOURS, _PALETTE_TOLERANCE, colours.ground)
         data = encode_gif(
             frames, timing.delays_cs, palette, width, height, _PIXEL_TOLERANCE, loops=kind.loops
         )
@@ -108,26 +119,23 @@ def encode_clip(
     return EncodedClip(data, CONTENT_TYPES[kind.name], width, height, n_frames, timing.duration)
 
 
-def clip_colours(actors: Sequence[Actor], background: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
-    """The colours (n, 3) uint8 RGB that frames are made of: the figures', the background's, and their
-    mixtures at the edge.
+def clip_colours(actors: Sequence[Actor], background: NDArray[np.uint8] | None) -> ClipColours:
+    """The colours that frames are made of: the figures', the background's, and their mixtures at the edge.
 
     background : (H, W, 3) uint8, or None for a transparent one.
     """
     pixels = np.concatenate([actor.sprite.rgba.reshape(-1, 4) for actor in actors])
     solid = pixels[pixels[:, 3] == 255, :3]
     if background is None:
-        return solid
+        return ClipColours(solid)
     paper = background.reshape(-1, 3)
-    if (paper == paper[0]).all():
-        paper = paper[: len(solid) // 4 + 1]
-    else:
-        paper = paper[:: len(paper) // _MOST_SAMPLES + 1]
+    ground = paper[0] if (paper == paper[0]).all() else None
+    paper = paper[:: len(paper) // _MOST_SAMPLES + 1]
     edge = pixels[(pixels[:, 3] > 0) & (pixels[:, 3] < 255)]
     share = 255 - edge[:, 3:].astype(np.uint16)
     behind = np.rint(paper.mean(axis=0)).astype(np.uint16)
     mixed = (edge[:, :3] + (behind * share + 127) // 255).clip(0, 255)
-    return np.concatenate((solid, mixed.astype(np.uint8), paper))
+    return ClipColours(np.concatenate((solid, mixed.astype(np.uint8), paper)), ground)
 
 
 def reported(frames: Iterator[Drawn], total: int, progress: Progress | None) -> Iterator[Drawn]:

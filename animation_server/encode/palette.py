@@ -46,9 +46,11 @@ class Palette:
     """Colours of a clip. Index 0 of an encoded picture means transparent; colour k has index k + 1.
 
     colours : (n, 3) uint8 RGB, n at most 255.
+    has_ground : whether the first one is the colour of a plain background, which such pixels get exactly.
     """
 
     colours: NDArray[np.uint8]
+    has_ground: bool = False
 
     @property
     def bits(self) -> int:
@@ -56,19 +58,28 @@ class Palette:
         return max(2, int(np.ceil(np.log2(len(self.colours) + 1))))
 
 
-def choose_palette(samples: NDArray[np.uint8], n_colours: int = 255, tolerance: float = 0.0) -> Palette:
+def choose_palette(
+    samples: NDArray[np.uint8],
+    n_colours: int = 255,
+    tolerance: float = 0.0,
+    ground: NDArray[np.uint8] | None = None,
+) -> Palette:
     """Choose colours that stand for samples.
 
     samples : (n, 3) uint8 RGB; their frequencies count. n_colours : 1 to 255; the palette may have fewer.
     tolerance : OKLab difference that colours may be off by in the mean; a smaller palette that keeps to it is
     preferred. It is one less than a power of two, for an index more costs a bit more.
+    ground : (3,) uint8 RGB, a colour to take as it is, for it fills large areas and meets the page around.
 
     Boxes of OKLab are split where colours vary most, then refined as k-means (Lloyd). No samples give black.
     """
-    if not 1 <= n_colours <= 255:
-        raise ValueError(f"n_colours: want 1 to 255, got {n_colours}")
+    fixed = np.zeros((0, 3), np.uint8) if ground is None else ground[None]
+    if not len(fixed) < n_colours <= 255:
+        raise ValueError(f"n_colours: want {len(fixed) + 1} to 255, got {n_colours}")
+    if ground is not None:
+        samples = samples[(samples != ground).any(axis=1)]
     if not len(samples):
-        return Palette(np.zeros((1, 3), np.uint8))
+        return Palette(np.zeros((1, 3), np.uint8) if ground is None else fixed, has_ground=ground is not None)
     # colours that agree in five bits a channel count as one, their mean
     wide = samples.astype(np.int64)
     bins = (wide >> 3) @ np.array([1024, 32, 1])
@@ -79,13 +90,14 @@ def choose_palette(samples: NDArray[np.uint8], n_colours: int = 255, tolerance: 
     weights = counts[occupied].astype(np.float64) ** _RARITY
     lab = rgb_to_oklab(colours)
     for size in (*(size for size in (15, 31, 63, 127) if size < n_colours), n_colours):
-        group = _cluster(lab, weights, size)
+        group = _cluster(lab, weights, size - len(fixed))
         error = ((lab - _means(lab, weights, group)[group]) ** 2).sum(axis=1)
         if np.average(error, weights=weights) <= tolerance**2:
             break
     # a group is shown as the mean of its pixels, so that areas keep their average colour
-    chosen = _means(colours, counts[occupied].astype(np.float64), group)
-    return Palette(np.unique(np.rint(chosen).astype(np.uint8), axis=0))
+    means = _means(colours, counts[occupied].astype(np.float64), group)
+    chosen = np.unique(np.rint(means).astype(np.uint8), axis=0)
+    return Palette(np.concatenate((fixed, chosen)), has_ground=ground is not None)
 
 
 def _cluster(lab: NDArray[np.float64], weights: NDArray[np.float64], n_groups: int) -> NDArray[np.int64]:
@@ -165,6 +177,8 @@ class PaletteMap:
 
     def __init__(self, palette: Palette) -> None:
         self._lab = rgb_to_oklab(palette.colours)
+        red, green, blue = palette.colours[0].tolist()
+        self._ground = 255 << 24 | blue << 16 | green << 8 | red if palette.has_ground else 0
         self._known = np.zeros(1 << 18, np.uint8)
 
     def to_indices(
@@ -175,7 +189,7 @@ class PaletteMap:
 
         picture : (H, W) uint32 premultiplied RGBA. indices : (H, W) uint8, written within the box only.
         """
-        _to_indices(picture, indices, box, self._known, self._lab)
+        _to_indices(picture, indices, box, self._known, self._lab, self._ground)
 
 
 @njit(nogil=True, cache=True)
@@ -185,6 +199,7 @@ def _to_indices(
     box: tuple[int, int, int, int],
     known: NDArray[np.uint8],
     palette_lab: NDArray[np.float64],
+    ground: int,
 ) -> None:
     left, top, right, bottom = box
     last_pixel, index = 0, 0
@@ -196,6 +211,8 @@ def _to_indices(
                 alpha = pixel >> 24
                 if alpha < 128:
                     index = 0
+                elif pixel == ground:
+                    index = 1
                 else:
                     red, green, blue = pixel & 255, (pixel >> 8) & 255, (pixel >> 16) & 255
                     if alpha < 255:  # undo the premultiplication

@@ -81,7 +81,8 @@ def render_scene(config: SceneConfig, name: Format, progress: Progress | None = 
     colours = clip_colours(actors, background)
     if view.draw_ad_rig or view.draw_ad_color or view.draw_ad_mesh_lines:
         drawn = draw_overlays(drawn, stage.figures)
-        colours = np.concatenate((colours, *map(_overlay_colours, stage.figures)))
+        lines = map(_overlay_colours, stage.figures)
+        colours = replace(colours, samples=np.concatenate((colours.samples, *lines)))
     drawn = reported(drawn, len(stage.timing.frames), progress)
     kind = ClipFormat(name, width, height, is_picture=view.background_image is not None)
     return encode_clip(drawn, stage.timing, kind, colours)

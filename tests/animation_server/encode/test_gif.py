@@ -187,6 +187,22 @@ def test_palette_keeps_rare_colours_and_is_no_larger_than_needed() -> None:
     assert len(choose_palette(noise[:0], 8).colours) == 1
 
 
+@pytest.mark.parametrize("ground", [(255, 255, 255), (0, 0, 0), (250, 250, 250), (240, 240, 241)])
+def test_a_plain_ground_keeps_its_colour_among_others_much_like_it(ground: tuple[int, int, int]) -> None:
+    """Neither the choice of a palette nor the search in it shifts it; the size is bounded as ever."""
+    paper = np.random.default_rng(0).integers(0, 256, (5_000, 3)).astype(np.uint8)
+    paper[:4_000] = 240 + paper[:4_000] // 17
+    for n_colours in (2, 15, 255):
+        palette = choose_palette(paper, n_colours, tolerance=0.1, ground=np.array(ground, np.uint8))
+        assert 2 <= len(palette.colours) <= n_colours
+        rgba = np.array([[[*ground, 255], [128, 30, 30, 255]]], np.uint8)
+        indices = np.zeros((1, 2), np.uint8)
+        PaletteMap(palette).to_indices(rgba.view(np.uint32)[..., 0], indices, (0, 0, 2, 1))
+        assert tuple(palette.colours[indices[0, 0] - 1]) == ground
+    only = choose_palette(np.array([ground] * 9, np.uint8), 63, ground=np.array(ground, np.uint8))
+    assert only.colours.tolist() == [list(ground)]
+
+
 @given(st.lists(st.tuples(*[st.integers(0, 255)] * 3), min_size=1, max_size=50))
 @settings(max_examples=50, deadline=None)
 def test_the_nearest_colour_is_found(colours: list[tuple[int, int, int]]) -> None:
