@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
+from boto3.exceptions import Boto3Error
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -56,7 +57,7 @@ class Source:
 def fetch(source: Source, folder: Path) -> bool:
     """Bring one archive to `folder`; returns whether it had to be fetched.
 
-    Raises ChecksumError, and boto3's errors.
+    Raises ChecksumError, boto3's errors, OSError, and ValueError for an endpoint that is no address.
     """
     target = folder / source.name
     if target.exists() and _sha256(target) == source.sha256:
@@ -100,7 +101,8 @@ def main(argv: list[str] | None = None) -> int:
     except ChecksumError as exc:
         sys.stderr.write(f"{exc}\n")
         return WRONG_CHECKSUM
-    except (BotoCoreError, ClientError, OSError) as exc:
+    # boto3 has three families of errors, and a bare ValueError for an endpoint that is no address.
+    except (Boto3Error, BotoCoreError, ClientError, OSError, ValueError) as exc:
         sys.stderr.write(f"expected to fetch {source.name} from s3://{source.bucket}, came: {exc}\n")
         return STORAGE_FAILED
     return 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import boto3
 import pytest
+from boto3.exceptions import RetriesExceededError
 
 from tests.parts.swift import S3Server, swift_server
 from torchserve_model import fetch
@@ -71,6 +72,29 @@ def test_a_wrong_secret_is_a_failure_of_storage(tmp_path: Path, monkeypatch: pyt
     """Status 4 as well."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another")
     assert fetch.main([f"s3://models/v2/pose.mar#sha256={SHA256}", "-o", str(tmp_path)]) == 4
+
+
+def test_a_download_that_breaks_off_is_a_failure_of_storage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status 4 when boto3 has given up trying again, and nothing left behind."""
+    monkeypatch.setattr("boto3.s3.transfer.S3Transfer.download_file", break_off)
+    assert fetch.main([f"s3://models/v2/pose.mar#sha256={SHA256}", "-o", str(tmp_path)]) == 4
+    assert "Max Retries Exceeded" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def break_off(*_: object, **__: object) -> None:
+    raise RetriesExceededError(ConnectionError("broken off"))
+
+
+def test_an_endpoint_that_is_no_address_is_a_failure_of_storage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status 4, and the message has the endpoint."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "storage.internal:9000")
+    assert fetch.main([f"s3://models/v2/pose.mar#sha256={SHA256}", "-o", str(tmp_path)]) == 4
+    assert "storage.internal:9000" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
