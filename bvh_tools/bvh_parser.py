@@ -16,8 +16,10 @@ from bvh_tools.errors import BvhError
 
 _CHANNELS = {name.lower(): name for name in (*POSITION_CHANNELS, *ROTATION_CHANNELS)}
 
-BRACES = re.compile(r"(?<!\S)[{}]+(?!\S)", re.ASCII)
-"""Whole words, between ASCII blanks: letters of old encodings have bytes that look like braces and blanks."""
+BRACES = re.compile(r"(?<![^\x00-\x7f])[{}]+")
+"""Alone or behind a word, as some programs write them. Behind a byte above 0x7f they are none: there they are
+the second half of a letter in one of East Asia's older encodings.
+"""
 
 
 class _Lines:

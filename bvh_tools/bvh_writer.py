@@ -30,7 +30,7 @@ def format_bvh(clip: Clip) -> str:
     for name in clip.skeleton.names:
         if not name or name != name.strip() or _NOT_IN_NAMES.search(name) or BRACES.search(name):
             raise BvhError(
-                "expected a joint name without line breaks, tabs, blanks at its ends and braces as words, "
+                "expected a joint name without line breaks, tabs, blanks at its ends and braces, "
                 f"got {name!r}"
             )
     values = to_channels(clip)
