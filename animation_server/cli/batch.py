@@ -7,7 +7,14 @@ import os
 from pathlib import Path
 
 from animation_server.cli.libraries import LIBRARIES
-from animation_server.cli.looks import add_look, is_file, load_motion, look_of, positive
+from animation_server.cli.looks import (
+    add_look,
+    is_file,
+    load_motion,
+    look_of,
+    positive,
+    require_own_names,
+)
 
 
 def add_batch_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -47,8 +54,7 @@ def _batch(arguments: argparse.Namespace) -> int:
     options, picture = look_of(arguments, (settings.size, settings.size), arguments.format)
     named = dict.fromkeys(arguments.motion or settings.motions)
     motions = tuple(Path(name).resolve() if is_file(name) else name for name in named)
-    for name in named:
-        load_motion(name)  # says what is wrong before anything else starts
+    require_own_names(map(load_motion, named))  # says what is wrong before anything else starts
     plan = BatchPlan(motions, options, arguments.output, settings, picture)
     items = take_share(find_inputs(arguments.inputs, plan.folder), *arguments.share)
     return run_batch(plan, items, arguments.workers)

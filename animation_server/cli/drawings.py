@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from animation_server.cli.looks import add_look, format_of, load_motion, look_of
+from animation_server.cli.looks import add_look, format_of, load_motion, look_of, require_own_names
 from animation_server.cli.output import progress_bar, writing
 
 if TYPE_CHECKING:
@@ -91,6 +91,8 @@ def _animate(arguments: argparse.Namespace) -> int:
     settings = Settings.from_environ()
     options, picture = look_of(arguments, (settings.size, settings.size), arguments.format)
     motions = [load_motion(name) for name in dict.fromkeys(arguments.motion or settings.motions)]
+    if arguments.figures != "all":  # those make one clip together
+        require_own_names(motions)
     image = read_image(arguments.image)
 
     def write(name: str, clip: EncodedClip) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -80,6 +82,16 @@ def load_motion(source: str, retarget: Path | None = None) -> Motion:
     from animation_server.motion.library import load_motion
 
     return load_motion(Path(source) if is_file(source) else source, retarget)
+
+
+def require_own_names(motions: Iterable[Motion]) -> None:
+    """Raise InputError where motions share a name: clips are called after them, and one would be lost."""
+    shared = [name for name, count in Counter(motion.name for motion in motions).items() if count > 1]
+    if shared:
+        raise InputError(
+            f"--motion: expected motions of different names, came two called {', '.join(shared)}; "
+            "rename the file of one"
+        )
 
 
 def is_file(source: str) -> bool:

@@ -26,6 +26,7 @@ from animation_server.jobs.engine import JobEngine
 from animation_server.jobs.in_process import InProcessQueue
 from animation_server.jobs.job import Job, JobRequest, JobResult
 from animation_server.jobs.records import MemoryRecords
+from animation_server.motion.library import LIBRARY
 from animation_server.storage.keys import is_key
 from animation_server.storage.local import LocalStore
 from tests.drawings import BLANK, DRAWING
@@ -244,6 +245,17 @@ def test_an_unfit_output_is_told_at_once(
     assert main(["batch", str(drawings), "-o", place, "--motion", "dab"]) == status
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
+
+
+def test_motions_of_one_name_are_told_at_once(
+    drawings: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each drawing has one file a name, so one of the two would be lost."""
+    (tmp_path / "dab.bvh").write_bytes((LIBRARY / "dab.bvh").read_bytes())
+    motions = ["--motion", "dab", "--motion", str(tmp_path / "dab.bvh")]
+    assert main(["batch", str(drawings), "-o", str(output(drawings)), *motions, "--workers", "1"]) == 3
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "two called dab" in line
 
 
 @pytest.mark.parametrize("share", ["2/2", "1", "a/b", "-1/2", "0/0"])

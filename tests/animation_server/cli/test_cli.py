@@ -18,6 +18,7 @@ from animation_server.annotate import annotate
 from animation_server.character import read_character, write_character
 from animation_server.cli import main
 from animation_server.drawing import Drawing
+from animation_server.motion.library import LIBRARY
 from tests.drawings import BLANK, DRAWING
 from tests.fake_torchserve import FakeTorchServe, fake_torchserve
 from tests.fakes import FigureClient
@@ -86,6 +87,17 @@ def test_animate_writes_one_file_a_motion(
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["dab.gif", "zombie.gif"]
     with Image.open(tmp_path / "out" / "dab.gif") as gif:
         assert (gif.size, gif.n_frames <= 12) == ((96, 64), True)
+
+
+def test_motions_of_one_name_are_refused(
+    drawing: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A bundled motion and a file called like it would write the same clip; nothing is made."""
+    (tmp_path / "dab.bvh").write_bytes((LIBRARY / "dab.bvh").read_bytes())
+    motions = ["--motion", "dab", "--motion", "wave", "--motion", str(tmp_path / "dab.bvh")]
+    assert main(["animate", drawing, *motions, "-o", str(tmp_path / "out")]) == 3
+    assert "two called dab" in one_line(capsys)
+    assert not (tmp_path / "out").exists()
 
 
 def test_animate_takes_the_settings_motions(
