@@ -10,10 +10,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from animation_server.encode.apng import encode_apng
 from animation_server.encode.gif import encode_gif
 from animation_server.encode.palette import choose_palette
-from animation_server.encode.pillow_formats import encode_apng, encode_webp
 from animation_server.encode.timing import Timing
+from animation_server.encode.webp import encode_webp
 from animation_server.render.raster import unpack
 from animation_server.render.scene import Actor, Drawn
 
@@ -91,7 +92,7 @@ class ClipColours:
 def encode_clip(
     frames: Iterator[Drawn], timing: Timing, kind: ClipFormat, colours: ClipColours
 ) -> EncodedClip:
-    """Encode drawn frames, one at a time where the format allows it.
+    """Encode drawn frames, one at a time.
 
     frames : as `draw_frames` yields them; for an MP4 they must be opaque.
     timing : of the clip; an MP4 shows all frames equally long.
