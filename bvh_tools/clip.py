@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 MAX_POSES = 10_000_000
 """Most frames times joints of a clip. Joints may have no channels, so a file's size does not bound them."""
 
-FRAME_TIMES = (1e-9, 1e9)
-"""Least and most seconds between frames. Within, rates, durations and sums of them are finite."""
+FRAME_TIMES = (1e-9, 1e3)
+"""Least and most seconds between frames: sums and rates are finite, and what shows them has an end."""
 
 
 @dataclass(frozen=True)
