@@ -85,12 +85,13 @@ def humanoid_skeleton(keypoints_px: dict[str, tuple[float, float]]) -> Character
     return CharacterSkeleton(names, np.array(parents, dtype=np.int64), np.stack([points[n] for n in names]))
 
 
-def read_character(folder: Path) -> Character:
+def read_character(folder: Path, config_path: Path | None = None) -> Character:
     """Read a character folder, AnimatedDrawings' or our own.
 
+    config_path : instead of the folder's `char_cfg.yaml`.
     Raises InputError when a file is missing or unreadable, the sizes disagree, or the skeleton is no tree.
     """
-    config_path = folder / "char_cfg.yaml"
+    config_path = config_path or folder / "char_cfg.yaml"
     texture = _read_image(folder / "texture.png", cv2.IMREAD_COLOR_RGB)
     mask = _read_image(folder / "mask.png", cv2.IMREAD_GRAYSCALE) > 127
     if mask.shape != texture.shape[:2]:

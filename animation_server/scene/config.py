@@ -21,7 +21,7 @@ _Vector = tuple[_Number, _Number, _Number]
 
 @dataclass(frozen=True)
 class SceneCharacter:
-    """One figure: the folder of `character_cfg` is its character folder."""
+    """One figure: texture and mask lie beside `character_cfg`, whatever that is called."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 

@@ -118,7 +118,7 @@ def set_stage(config: SceneConfig) -> Stage:
 
 
 def _load(character: SceneCharacter) -> Performer:
-    figure = read_character(character.character_cfg.parent)
+    figure = read_character(character.character_cfg.parent, character.character_cfg)
     motion = load_motion(character.motion_cfg, character.retarget_cfg)
     return Performer(make_puppet(figure), figure.skeleton.parents, set_in_motion(figure, motion).motion)
 

@@ -140,6 +140,20 @@ def test_nothing_is_drawn_without_texture(tmp_path: Path) -> None:
     assert not first_frame(write_scene(tmp_path, view={"DRAW_AD_TXTR": False})).any()
 
 
+def test_a_figure_has_the_skeleton_that_the_scene_names(tmp_path: Path) -> None:
+    """A folder may hold several; each with the texture and the mask beside it."""
+    path = write_scene(tmp_path, characters=[{**FIGURE, "character_cfg": "figure/taller.yaml"}])
+    config = yaml.safe_load((tmp_path / "figure" / "char_cfg.yaml").read_text())
+    for joint in config["skeleton"]:
+        if joint["name"] == "neck":
+            joint["loc"][1] -= 20
+    (tmp_path / "figure" / "taller.yaml").write_text(yaml.safe_dump(config))
+    (tmp_path / "figure" / "char_cfg.yaml").unlink()
+    (figure,) = set_stage(load_scene_config(path)).figures
+    (other,) = set_stage(load_scene_config(write_scene(tmp_path))).figures
+    assert not np.allclose(figure.joints, other.joints)
+
+
 def test_a_figure_behind_the_camera_is_not_seen(tmp_path: Path) -> None:
     """Nor does it come in upside down."""
     view = {"CAMERA_POS": [0.0, 0.5, -3.0], "CAMERA_FWD": [0.0, 0.0, 1.0]}
