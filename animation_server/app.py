@@ -49,8 +49,6 @@ class App(Flask):
 class InMemoryRequest(Request):
     """Keeps uploads in memory: children's drawings do not belong in temporary files."""
 
-    max_form_memory_size = FORM_BYTES
-
     def _get_file_stream(
         self,
         total_content_length: int | None,  # noqa: ARG002
