@@ -192,15 +192,22 @@ def _decode_rgb(image: Image.Image, working_size: int) -> tuple[NDArray[np.uint8
     # JPEG decodes at 1/2, 1/4 or 1/8 for a fraction of the cost; the result is never smaller than asked for.
     image.draft("RGB", (width, height))
     image.load()
-    orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
-    if orientation not in range(1, 9):
-        orientation = 1
+    orientation = _orientation(image)
     rgb = np.asarray(_to_rgb(_reduce(image, working_size)))
     if rgb.shape[:2] != (height, width):
         rgb = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     if image.mode == "RGB" and "icc_profile" in image.info:
         rgb = _to_srgb(rgb, image.info["icc_profile"])
     return rgb, orientation
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation, 1 to 8; what cannot be read, or makes no sense, counts as upright."""
+    try:
+        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+    except DAMAGE:
+        return 1
+    return orientation if orientation in range(1, 9) else 1
 
 
 def _reduce(image: Image.Image, working_size: int) -> Image.Image:

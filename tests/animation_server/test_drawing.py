@@ -80,6 +80,14 @@ def test_ignores_a_senseless_orientation() -> None:
     assert decode_drawing(encoded(picture(), "PNG", exif=exif.tobytes())).rgb.shape == (40, 60, 3)
 
 
+@pytest.mark.parametrize("format_name", ["PNG", "WEBP", "JPEG"])
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
+@pytest.mark.parametrize("exif", [b"Exif\0\0garbage", b"Exif\0\0II*\0\xff\xff\xff\x7f"])
+def test_unreadable_exif_leaves_a_sound_picture_as_it_lies(format_name: str, exif: bytes) -> None:
+    """Metadata damaged by some editor are no reason to refuse the drawing."""
+    assert decode_drawing(encoded(picture(), format_name, exif=exif)).rgb.shape == (40, 60, 3)
+
+
 def test_heic_orientation_is_not_applied_twice() -> None:
     """The HEIC decoder turns the image itself."""
     exif = Image.Exif()
