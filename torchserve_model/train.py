@@ -11,9 +11,9 @@ from __future__ import annotations
 import argparse
 import copy
 import math
-import signal
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from torchserve_model.dataset import (
 from torchserve_model.losses import Terms, detector_loss, pose_loss
 from torchserve_model.networks.detector import DetectorConfig
 from torchserve_model.networks.pose import PoseConfig
+from torchserve_model.stopping import StopRequest
 
 
 @dataclass(frozen=True)
@@ -224,12 +225,16 @@ def train(
     stop_at: int | None = None,
     save_every: int = 250,
     initial: Checkpoint | None = None,
+    stop: StopRequest | None = None,
 ) -> Checkpoint:
-    """Train, saving to `out` every `save_every` steps, at the end and when interrupted.
+    """Train, saving to `out` every `save_every` steps, at the end and when asked to stop.
+
+    Whatever else ends it leaves the checkpoint of before: a network may have been left within a step.
 
     resume : go on from `out`'s checkpoint, if it holds one.
     stop_at : step to stop at, before `config.steps`; a later resume takes it from there.
     initial : what to start from, see TrainConfig.
+    stop : looked at after every step.
     """
     path = out / "checkpoint.pt"
     trainer = Trainer(network_config, config, machine)
@@ -242,17 +247,17 @@ def train(
     progress = tqdm(
         trainer.batches(last_step), initial=trainer.step, total=last_step, unit="step", disable=None
     )
-    try:
-        for batch in progress:
-            terms = trainer.train_step(batch)
-            log.add(trainer.step, terms)
-            progress.set_postfix(loss=f"{terms['loss']:.3f}", refresh=False)
-            if trainer.step % save_every == 0:
-                trainer.checkpoint().save(path)
-                log.draw()
-    finally:
-        trainer.checkpoint().save(path)
-        log.draw()
+    for batch in progress:
+        terms = trainer.train_step(batch)
+        log.add(trainer.step, terms)
+        progress.set_postfix(loss=f"{terms['loss']:.3f}", refresh=False)
+        if stop is not None and stop.made:
+            break
+        if trainer.step % save_every == 0:
+            trainer.checkpoint().save(path)
+            log.draw()
+    trainer.checkpoint().save(path)
+    log.draw()
     return trainer.checkpoint()
 
 
@@ -285,9 +290,9 @@ def main(argv: list[str] | None = None) -> int:
     )
     machine = Machine.of_this(options.workers, options.threads)
     # Whatever stops a run in the background stops it as Ctrl-C would: with a checkpoint.
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, signal.default_int_handler)
-    try:
+    stop = StopRequest()
+    stop.listen()
+    with suppress(KeyboardInterrupt):  # of a second signal
         train(
             network_config,
             config,
@@ -296,8 +301,9 @@ def main(argv: list[str] | None = None) -> int:
             resume=options.resume,
             stop_at=options.stop_at,
             initial=initial,
+            stop=stop,
         )
-    except KeyboardInterrupt:
+    if stop.made:
         sys.stderr.write(f"stopped; {options.out} can be resumed with --resume\n")
         return 130
     return 0

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+import signal
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,9 +18,11 @@ torch = pytest.importorskip("torch")
 from torchserve_model.augment import FLIP_ORDER, jitter_colour  # noqa: E402
 from torchserve_model.checkpoint import Checkpoint  # noqa: E402
 from torchserve_model.dataset import PoseDataset, SheetDataset, SizeSchedule, Stream, collate_sheets  # noqa: E402
+from torchserve_model.losses import pose_loss  # noqa: E402
 from torchserve_model.networks.detector import DetectorConfig  # noqa: E402
 from torchserve_model.networks.pose import PoseConfig  # noqa: E402
 from torchserve_model.predictor import KEYPOINT_NAMES  # noqa: E402
+from torchserve_model.stopping import StopRequest  # noqa: E402
 from torchserve_model.train import Machine, TrainConfig, learning_rate, train  # noqa: E402
 
 pytestmark = pytest.mark.needs_torch
@@ -156,3 +163,65 @@ def test_examples_without_a_figure_have_nothing_present() -> None:
     assert not any(without[index]["present"].any() or without[index]["mask"].any() for index in range(5))
     always = PoseDataset(stream, size, 5, no_figure=0.0)
     assert all(always[index]["present"].any() and always[index]["mask"].any() for index in range(5))
+
+
+@pytest.fixture(name="stop")
+def _stop() -> Iterator[StopRequest]:
+    """Listens for signals until the test ends."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    stop = StopRequest()
+    stop.listen()
+    yield stop
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def at_the_fourth_step(monkeypatch: pytest.MonkeyPatch, do: Callable[[], None]) -> None:
+    """Do something in the middle of a step, when the batch norms have seen its drawings."""
+    steps = itertools.count(1)
+
+    def loss(*arguments: Any) -> Any:
+        if next(steps) == 4:
+            do()
+        return pose_loss(*arguments)
+
+    monkeypatch.setattr("torchserve_model.train.pose_loss", loss)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_stopped_by_a_signal_ends_where_an_unbroken_one_does(
+    number: signal.Signals, stop: StopRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The step that it comes in is ended and saved; resumed, the weights are the same, bit for bit."""
+    config = TrainConfig(steps=6, batch=2)
+    straight = train(POSE, config, MACHINE, tmp_path / "straight")
+    at_the_fourth_step(monkeypatch, lambda: os.kill(os.getpid(), number))
+    stopped = train(POSE, config, MACHINE, tmp_path / "broken", stop=stop)
+    assert stopped.step == 4
+    resumed = train(POSE, config, MACHINE, tmp_path / "broken", resume=True)
+    assert all(torch.equal(weight, resumed.weights[name]) for name, weight in straight.weights.items())
+    assert all(torch.equal(weight, resumed.ema[name]) for name, weight in straight.ema.items())
+
+
+def test_a_run_that_fails_keeps_its_last_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a step leaves behind that ended half-way is not saved over it."""
+
+    def fail() -> None:
+        raise MemoryError
+
+    config = TrainConfig(steps=6, batch=2)
+    straight = train(POSE, config, MACHINE, tmp_path / "straight")
+    at_the_fourth_step(monkeypatch, fail)
+    with pytest.raises(MemoryError):
+        train(POSE, config, MACHINE, tmp_path / "broken", save_every=2)
+    assert Checkpoint.load(tmp_path / "broken" / "checkpoint.pt").step == 2
+    resumed = train(POSE, config, MACHINE, tmp_path / "broken", resume=True)
+    assert all(torch.equal(weight, resumed.weights[name]) for name, weight in straight.weights.items())
+
+
+def test_a_second_signal_does_not_wait(stop: StopRequest) -> None:
+    """It interrupts at once."""
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert stop.made
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
