@@ -23,7 +23,8 @@ _SUBPIXEL_BITS = 4
 class Overlay:
     """What is drawn over one figure.
 
-    actor : the figure. parents : (J,) its joints' parents. joints : (N, J, 2) float64, joints in the picture.
+    actor : the figure; nothing is drawn where it is not seen. parents : (J,) its joints' parents.
+    joints : (N, J, 2) float64, joints in the picture.
     parts, mesh, bones : what to draw.
     """
 
@@ -49,7 +50,8 @@ def draw_overlays(frames: Iterable[Drawn], overlays: Iterable[Overlay]) -> Itera
         shown = picture.copy()
         canvas = unpack(shown)
         for overlay in overlays:
-            _draw(canvas, overlay, frame)
+            if overlay.actor.is_seen[frame]:
+                _draw(canvas, overlay, frame)
         yield shown, (0, 0, picture.shape[1], picture.shape[0])
 
 

@@ -37,6 +37,7 @@ class Actor:
     texels : (V, 2) float64, where the mesh's vertices lie in the sprite.
     vertices : (N, V, 2) float64, where they lie in the picture.
     draw_order : (N, J) int64, joints whose bones are drawn, from back to front.
+    is_seen : (N,) bool; where not, the vertices cover no pixel.
     """
 
     puppet: Puppet
@@ -44,6 +45,7 @@ class Actor:
     texels: NDArray[np.float64]
     vertices: NDArray[np.float64]
     draw_order: NDArray[np.int64]
+    is_seen: NDArray[np.bool_]
 
 
 def frame_all(worlds: Sequence[NDArray[np.float64]], width: int, height: int) -> Camera:
@@ -73,6 +75,7 @@ def make_actor(
         texels=sprite.from_texture(puppet.vertices_px),
         vertices=vertices,
         draw_order=np.array(draw_order, dtype=np.int64, order="C"),
+        is_seen=is_seen,
     )
 
 

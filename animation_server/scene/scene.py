@@ -102,13 +102,16 @@ def set_stage(config: SceneConfig) -> Stage:
     figures = []
     for performer, world, frames in zip(performers, worlds, shown, strict=True):
         actor = make_actor(performer.puppet, world, performer.motion.draw_order[frames], camera)
+        joints_xyz = performer.motion.joints_xyz[frames]
+        joints = np.zeros_like(joints_xyz[..., :2])
+        joints[actor.is_seen] = camera.project(joints_xyz[actor.is_seen])
         if not view.draw_ad_txtr:
             actor = replace(actor, sprite=replace(actor.sprite, rgba=np.zeros_like(actor.sprite.rgba)))
         figures.append(
             Overlay(
                 actor,
                 performer.parents,
-                camera.project(performer.motion.joints_xyz[frames]),
+                joints,
                 parts=view.draw_ad_color,
                 mesh=view.draw_ad_mesh_lines,
                 bones=view.draw_ad_rig,

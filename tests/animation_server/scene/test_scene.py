@@ -154,9 +154,11 @@ def test_a_figure_has_the_skeleton_that_the_scene_names(tmp_path: Path) -> None:
     assert not np.allclose(figure.joints, other.joints)
 
 
-def test_a_figure_behind_the_camera_is_not_seen(tmp_path: Path) -> None:
-    """Nor does it come in upside down."""
-    view = {"CAMERA_POS": [0.0, 0.5, -3.0], "CAMERA_FWD": [0.0, 0.0, 1.0]}
+@pytest.mark.parametrize("z", [-3.0, -0.5])
+@pytest.mark.parametrize("key", [None, "DRAW_AD_RIG", "DRAW_AD_COLOR", "DRAW_AD_MESH_LINES"])
+def test_a_figure_behind_the_camera_is_not_seen(tmp_path: Path, key: str | None, z: float) -> None:
+    """Nor around it; nor does it come in upside down, nor anything of its working."""
+    view = {"CAMERA_POS": [0.0, 0.5, z], "CAMERA_FWD": [0.0, 0.0, 1.0]} | ({key: True} if key else {})
     assert not first_frame(write_scene(tmp_path, view=view)).any()
 
 
