@@ -83,7 +83,7 @@ class BatchByJobs:
         for motion, key in job.result.keys.items():
             data = self.made.get(key)
             if data is None:
-                raise StorageError(f"{key}: expected what a job has just made, it is gone")
+                raise StorageError(f"{item.name}: expected the {motion} that a job has just made, it is gone")
             files[motion] = f"{motion}.{EXTENSIONS[chosen]}"
             self.output.put(f"{item.name}/{files[motion]}", data, CONTENT_TYPES[chosen])
         self.journal.write(item, digest, files)
