@@ -86,7 +86,7 @@ def animate_every_figure(
     with inference_client(settings) as models:
         sheet = prepare_sheet(drawing, annotate_all(drawing, models))
     moved = [
-        set_in_motion(figure.character, motion).motion
+        set_in_motion(figure.character, motion, options.frames).motion
         for figure, motion in zip(sheet.figures, cycle(motions), strict=False)
     ]
     return animate_sheet(sheet, moved, options, progress)

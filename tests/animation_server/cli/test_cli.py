@@ -146,6 +146,14 @@ def test_animate_on_the_sheet(drawing: str, tmp_path: Path) -> None:
             assert (image.size, image.n_frames, image.info.get("loop", 1)) == ((51, 64), 8, 1)
 
 
+def test_all_figures_move_in_as_many_frames_as_are_asked_for(drawing: str, tmp_path: Path) -> None:
+    """More than the motion has, too: there are new poses in between."""
+    look = ["--size", "32", "--frames", "150", "--format", "apng"]
+    assert main(["animate", drawing, "--motion", "dab", "--figures", "all", *look, "-o", str(tmp_path)]) == 0
+    with Image.open(tmp_path / "sheet.png") as image:
+        assert image.n_frames == 150
+
+
 def test_animate_before_a_colour_or_a_picture(
     drawing: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
