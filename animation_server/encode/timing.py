@@ -48,7 +48,7 @@ def choose_frames(n_frames: int, frame_time: float, max_fps: float, max_frames: 
         )
     total_cs = max(round(n_frames * frame_time * 100.0), _SHORTEST_GIF_DELAY_CS)
     # mocap's 1/30 s is written 0.0333333 or 0.03333: the rate is not halved over that
-    shortest = max((1.0 - 1e-2) / max_fps, _SHORTEST_GIF_DELAY_CS / 100.0)
+    shortest = (1.0 - 1e-2) * max(1.0 / max_fps, _SHORTEST_GIF_DELAY_CS / 100.0)
     step = max(1, ceil(shortest / frame_time))
     n_shown = min(ceil(n_frames / step), most, total_cs // _SHORTEST_GIF_DELAY_CS)
     stride = step if n_shown == ceil(n_frames / step) else n_frames / n_shown

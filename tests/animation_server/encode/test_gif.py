@@ -273,3 +273,11 @@ def test_mocap_rates() -> None:
     fast = choose_frames(839, 0.008342, 30.0)
     assert (np.diff(fast.frames) == 4).all()
     assert fast.duration == 7.0
+
+
+@pytest.mark.parametrize(("frame_time", "fps"), [(0.0199999, 50.0), (0.01999, 60.0), (0.0333, 30.0)])
+def test_a_frame_time_that_was_rounded_down_keeps_its_rate(frame_time: float, fps: float) -> None:
+    """A fiftieth of a second written a little short: all frames are shown, none for less than browsers do."""
+    timing = choose_frames(100, frame_time, fps)
+    assert len(timing.frames) == 100
+    assert timing.delays_cs.min() >= 2
