@@ -69,7 +69,7 @@ def rig_to_px(points_rig: ArrayLike, height: int, width: int) -> NDArray[np.floa
 
 
 def build_mesh(working: WorkingMask) -> Mesh:
-    """Mesh a figure. Some 400 to 800 vertices, whatever the size of its texture."""
+    """Mesh a figure. Some 400 to 800 vertices, whatever the size of its texture; at most 3000."""
     points, triangles = _triangulate(working.pixels)
     vertices = px_to_rig(working.to_texture(points), working.height, working.width)
     triangles = np.ascontiguousarray(triangles[:, ::-1])  # y turns over, and with it the winding
@@ -202,12 +202,10 @@ def _missing_edges(
 ) -> list[NDArray[np.bool_]]:
     """For each loop, which of its edges (from point k to k + 1) the triangulation lacks."""
     present = np.unique(edge_keys(triangles.ravel(), np.roll(triangles, -1, axis=1).ravel(), n_points))
-    missing = []
-    for loop in loops:
-        following = np.roll(loop, -1)
-        keys = edge_keys(loop, following, n_points)
-        missing.append(~np.isin(keys, present) & (loop != following))
-    return missing
+    starts = np.concatenate(loops)
+    following = np.concatenate([np.roll(loop, -1) for loop in loops])
+    missing = ~np.isin(edge_keys(starts, following, n_points), present) & (starts != following)
+    return np.split(missing, np.cumsum([len(loop) for loop in loops])[:-1])
 
 
 def _split(contour: NDArray[np.float64], flags: NDArray[np.bool_]) -> NDArray[np.float64]:

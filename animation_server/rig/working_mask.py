@@ -26,6 +26,11 @@ _PADDING = 6
 _LARGEST_HOLE_FILLED = 12
 """Working pixels. Larger holes are meant: the gap between an arm and the body, say."""
 
+_LONGEST_OUTLINE = 6_000
+"""Sides of working pixels, several times those of any figure. The mesh of what has more, noise or a fine
+grid, would have many thousands of vertices.
+"""
+
 
 @dataclass(frozen=True)
 class WorkingMask:
@@ -101,4 +106,23 @@ def make_working_mask(mask: NDArray[np.bool_], joints_px: ArrayLike) -> WorkingM
         pixels[low[1] : high[1], low[0] : high[0]] = 1
     pixels = grow_keeping_gaps(fill_small_holes(pixels, _LARGEST_HOLE_FILLED))
     pixels, notes = join_islands(pixels, joints_work[inside])
-    return WorkingMask(pixels, scale, height, width, (*repairs, *notes))
+    repairs.extend(notes)
+    if _outline_length(pixels) > _LONGEST_OUTLINE:
+        repairs.append("The mask is ragged; its narrow gaps and holes were closed.")
+        pixels = _close_gaps(pixels)
+    return WorkingMask(pixels, scale, height, width, tuple(repairs))
+
+
+def _outline_length(pixels: NDArray[np.uint8]) -> int:
+    return int(np.count_nonzero(np.diff(pixels, axis=0)) + np.count_nonzero(np.diff(pixels, axis=1)))
+
+
+def _close_gaps(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Fill ever wider gaps, until the outline is short enough. Nothing is taken away."""
+    size, closed = 3, pixels
+    while _outline_length(closed) > _LONGEST_OUTLINE:
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
+        # padded, for a closing that meets the border would fill what lies along it
+        closed = cv2.morphologyEx(np.pad(pixels, size), cv2.MORPH_CLOSE, disc)[size:-size, size:-size]
+        size = 2 * size + 1
+    return np.ascontiguousarray(closed, dtype=np.uint8)

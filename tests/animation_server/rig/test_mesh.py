@@ -72,6 +72,23 @@ def test_size_does_not_depend_on_the_photograph() -> None:
     assert max(make_working_mask(large, [[0, 0]]).pixels.shape) < WORKING_SIZE + 20
 
 
+@pytest.mark.parametrize("spacing", [4, 6, 16])
+def test_a_grid_is_covered_with_few_vertices(spacing: int) -> None:
+    """A mask with an outline longer than any figure's loses its gaps, not its pixels."""
+    mask = np.zeros((250, 250), dtype=bool)
+    mask[::spacing] = mask[:, ::spacing] = True
+    mesh = mesh_of(mask)
+    assert not (mask & ~covered(mesh, mask.shape)).any()
+    assert len(mesh.vertices) < 3000
+
+
+@pytest.mark.parametrize("share", [0.2, 0.3, 0.5])
+def test_noise_has_few_vertices(share: float) -> None:
+    """What a failed segmentation leaves costs no more than a figure or two."""
+    noise = np.random.default_rng(0).random((250, 250)) < share
+    assert len(mesh_of(noise).vertices) < 3000
+
+
 @pytest.mark.parametrize("thickness", [1, 2, 3])
 def test_thin_limbs_stay_whole(thickness: int) -> None:
     """A line of a pixel's width in a large drawing is neither lost nor torn."""
