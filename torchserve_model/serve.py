@@ -112,11 +112,7 @@ class ServeConfig:
 
 def properties(config: ServeConfig) -> dict[str, str]:
     """The content of TorchServe's config.properties."""
-    recorded = read_defaults(config.model_store).items()
-    # The first that TorchServe loads of a model is what requests go to, whatever "defaultVersion" says.
-    archives = sorted(
-        config.model_store.glob("*.mar"), key=lambda path: (read_manifest(path) not in recorded, path.name)
-    )
+    archives = sorted(config.model_store.glob("*.mar"))
     if not archives:
         raise FileNotFoundError(
             f"{config.store}: want at least one .mar archive, found none; "
@@ -223,7 +219,8 @@ def command(config: ServeConfig, java: Path) -> list[str]:
 def prepare(config: ServeConfig) -> None:
     """Write the run folder; what an earlier run left unpacked there is removed.
 
-    A store that an earlier run made there stays: models swapped in meanwhile outlive a crash.
+    A store that an earlier run made there stays: models swapped in meanwhile outlive a crash. Of a swap that
+    was cut short it keeps the versions that requests went to.
     """
     shutil.rmtree(config.run_dir / "tmp", ignore_errors=True)
     (config.run_dir / "tmp").mkdir(parents=True)
@@ -234,9 +231,21 @@ def prepare(config: ServeConfig) -> None:
         record_defaults(config.model_store, dict(map(read_manifest, reversed(archives))))
         for archive in archives:
             (config.model_store / archive.name).symlink_to(archive)
+    if config.model_api:
+        _keep_in_service(config.model_store)
     lines = (f"{name}={value}\n" for name, value in properties(config).items())
     (config.run_dir / "config.properties").write_text("".join(lines))
     (config.run_dir / "log4j2.xml").write_text(log_config(config.log_level))
+
+
+def _keep_in_service(store: Path) -> None:
+    """Remove versions that were only being tried, or on their way out, where the one in service is there."""
+    recorded = read_defaults(store).items()
+    manifests = {archive: read_manifest(archive) for archive in store.glob("*.mar")}
+    served = {name for name, version in manifests.values() if (name, version) in recorded}
+    for archive, (name, version) in manifests.items():
+        if name in served and (name, version) not in recorded:
+            archive.unlink()
 
 
 def environment(config: ServeConfig, inherited: Mapping[str, str]) -> dict[str, str]:

@@ -6,7 +6,8 @@ Registers the new versions beside the old ones, waits until they answer, makes t
 to, lets the old ones finish what they are at, and removes them. When a new version does not come up, it is
 removed and the old one goes on as if nothing had been. TorchServe has to run with --model-api
 (torchserve_model.serve). Going back is the same command with the former archives. A swap that was cut short
-is finished by the same command again: it removes all versions but the new ones.
+is finished by the same command again, which removes all versions but the new ones, or by a restart of
+TorchServe, which comes up with the versions that requests went to.
 """
 
 from __future__ import annotations

@@ -50,35 +50,44 @@ def test_every_archive_is_served(tmp_path: Path) -> None:
         assert (settings["minWorkers"], settings["maxWorkers"], settings["batchSize"]) == (3, 3, 8)
 
 
-def defaults(config: ServeConfig) -> dict[str, list[str]]:
-    """The versions that requests go to after a start."""
+def loaded(config: ServeConfig) -> dict[str, list[str]]:
+    """The versions of each model that a start loads."""
     prepare(config)
     models = json.loads(properties(config)["models"])
-    return {
-        name: [version for version, settings in versions.items() if settings["defaultVersion"]]
-        for name, versions in models.items()
-    }
+    return {name: list(versions) for name, versions in models.items()}
 
 
-def test_a_restart_takes_the_versions_that_were_in_service(tmp_path: Path) -> None:
+def test_a_restart_loads_the_versions_that_were_in_service(tmp_path: Path) -> None:
     """Neither a version that was only being tried nor one on its way out, whatever their files are called."""
     for name in ("one", "two"):
         write_archive(tmp_path / f"{name}.mar", name)
     config = ServeConfig(tmp_path, tmp_path / "run", model_api=True)
-    assert defaults(config) == {"one": ["7"], "two": ["7"]}
+    assert loaded(config) == {"one": ["7"], "two": ["7"]}
     write_archive(config.model_store / "one-5.mar", "one", "5")
-    assert defaults(config) == {"one": ["7"], "two": ["7"]}
-    record_defaults(config.model_store, {"one": "5"})
-    assert defaults(config) == {"one": ["5"], "two": ["7"]}
+    assert loaded(config) == {"one": ["7"], "two": ["7"]}
+    write_archive(config.model_store / "one-8.mar", "one", "8")
+    record_defaults(config.model_store, {"one": "8"})
+    assert loaded(config) == {"one": ["8"], "two": ["7"]}
+    assert sorted(path.name for path in config.model_store.glob("*.mar")) == ["one-8.mar", "two.mar"]
+    assert len(list(tmp_path.glob("*.mar"))) == 2
+
+
+def test_a_restart_takes_what_is_there_when_the_version_in_service_is_not(tmp_path: Path) -> None:
+    """A record of an archive that is gone leaves no model out."""
+    write_archive(tmp_path / "one.mar", "one")
+    config = ServeConfig(tmp_path, tmp_path / "run", model_api=True)
+    prepare(config)
     record_defaults(config.model_store, {"one": "gone"})
-    assert len(defaults(config)["one"]) == 1
+    assert loaded(config) == {"one": ["7"]}
 
 
 def test_a_damaged_record_of_versions_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It is refused on one line that says how to mend it."""
     write_archive(tmp_path / "one.mar")
-    (tmp_path / "default-versions.json").write_text("[]")
-    assert main(["--store", str(tmp_path), "--run-dir", str(tmp_path / "run")]) == 3
+    config = ServeConfig(tmp_path, tmp_path / "run", model_api=True)
+    prepare(config)
+    (config.model_store / "default-versions.json").write_text("[]")
+    assert main(["--store", str(tmp_path), "--run-dir", str(config.run_dir), "--model-api"]) == 3
     assert "remove it" in capsys.readouterr().err
 
 
