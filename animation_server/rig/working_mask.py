@@ -123,6 +123,7 @@ def _close_gaps(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     while _outline_length(closed) > _LONGEST_OUTLINE:
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size))
         # padded, for a closing that meets the border would fill what lies along it
-        closed = cv2.morphologyEx(np.pad(pixels, size), cv2.MORPH_CLOSE, disc)[size:-size, size:-size]
+        grown = cv2.morphologyEx(np.pad(pixels, size), cv2.MORPH_CLOSE, disc)
+        closed = grown[size:-size, size:-size].astype(np.uint8)
         size = 2 * size + 1
-    return np.ascontiguousarray(closed, dtype=np.uint8)
+    return closed
