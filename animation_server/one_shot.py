@@ -24,6 +24,7 @@ from animation_server.inference.contract import InferenceClient
 from animation_server.motion.dump import dump_arrays
 from animation_server.motion.library import Motion
 from animation_server.motion.retarget import RetargetResult
+from animation_server.motion.timeline import share_time
 from animation_server.render.puppet import Puppet
 from animation_server.rendering import prepare_character, render_motion, set_in_motion
 from animation_server.scene.sheet import animate_sheet, prepare_sheet
@@ -99,13 +100,15 @@ def render_with_dump(
     progress: Progress | None = None,
     picture: NDArray[np.uint8] | None = None,
 ) -> tuple[EncodedClip, bytes]:
-    """Render one motion; return the clip, and the .npz file of everything computed for its frames.
+    """Render one motion; return the clip, and the .npz file of everything computed for the motion's frames.
 
-    picture : see `animate_puppet`.
+    Its array `shown_frames` (n) tells which of them the clip shows. picture : see `animate_puppet`.
     """
     puppet = prepare(character)
     moved = set_in_motion(character, motion, options.frames)
-    return animate_puppet(puppet, moved.motion, options, progress, picture), _dump(puppet, moved)
+    clip = animate_puppet(puppet, moved.motion, options, progress, picture)
+    _, (shown,) = share_time([moved.motion], *options.frame_bounds, options.speed)
+    return clip, _dump(puppet, moved, shown)
 
 
 def read_image(path: Path) -> bytes:
@@ -116,11 +119,12 @@ def read_image(path: Path) -> bytes:
         raise InputError(f"{path}: expected an image file, cannot read it: {exc.strerror}") from exc
 
 
-def _dump(puppet: Puppet, moved: RetargetResult) -> bytes:
+def _dump(puppet: Puppet, moved: RetargetResult, shown: NDArray[np.int64]) -> bytes:
     frames = np.arange(moved.motion.n_frames, dtype=np.int64)
     arrays: dict[str, Any] = dump_arrays(moved) | {
         "rest_vertices": puppet.rest_vertices,
         "triangles": puppet.triangles,
+        "shown_frames": shown,
         "vertices_xy": puppet.pose(moved.motion, frames)[..., :2],
     }
     file = io.BytesIO()

@@ -52,7 +52,12 @@ def add_drawing_commands(commands: argparse._SubParsersAction[argparse.ArgumentP
     render.add_argument("--motion", required=True, metavar="NAME|CONFIG.yaml|FILE.bvh")
     render.add_argument("--retarget", type=Path, metavar="CONFIG.yaml", help="a retarget configuration")
     render.add_argument("-o", "--output", type=Path, required=True, metavar=OUTPUT)
-    render.add_argument("--dump", type=Path, metavar="OUT.npz", help="also write what was computed")
+    render.add_argument(
+        "--dump",
+        type=Path,
+        metavar="OUT.npz",
+        help="also write what was computed for all the motion's frames",
+    )
     add_look(render)
     render.set_defaults(run=_render)
 
@@ -124,10 +129,11 @@ def _render(arguments: argparse.Namespace) -> int:
     character = read_character(arguments.character)
     with progress_bar(1) as progress:
         clip, dump = render_with_dump(character, motion, options, progress, picture)
+    if arguments.dump:
+        with writing(arguments.dump):
+            write_atomically(arguments.dump, dump)
     with writing(output):
         write_atomically(output, clip.data)
-        if arguments.dump:
-            write_atomically(arguments.dump, dump)
     return 0
 
 

@@ -45,7 +45,8 @@ class RetargetResult:
     char_to_bvh_scale : world units of the character for each unit of the scaled BVH.
     depth_driver_names : D BVH joints.
     depths : (N, D) float64, their depth on their group's plane, scaled BVH units, toward the viewer.
-    group_order : (N, G) int64, indices of `char_bodypart_groups` from back to front.
+    group_order : (N, G) int64, indices of `char_bodypart_groups` from back to front, as they
+        are drawn.
     """
 
     motion: RigMotion
@@ -98,6 +99,7 @@ def retarget(
         ],
         axis=1,
     )
+    group_depths = settle(group_depths, retarget.depth_dead_band, loops=motion.loops)
     members = [[rig.index(name) for name in group.char_joints] for group in retarget.char_bodypart_groups]
 
     return RetargetResult(
@@ -105,9 +107,7 @@ def retarget(
             joint_names=rig.names,
             joints_xyz=root_xyz[:, None] + np.pad(joints_xy, ((0, 0), (0, 0), (0, 1))),
             root_xyz=root_xyz,
-            draw_order=joint_draw_order(
-                settle(group_depths, retarget.depth_dead_band, loops=motion.loops), members, len(rig.names)
-            ),
+            draw_order=joint_draw_order(group_depths, members, len(rig.names)),
             frame_time=clip.frame_time,
             loops=motion.loops,
         ),

@@ -198,6 +198,7 @@ def test_render_dumps_what_it_computed(character: str, tmp_path: Path) -> None:
         n, j = arrays["joints_xyz"].shape[:2]
         v = len(arrays["rest_vertices"])
         assert n == 20
+        assert arrays["shown_frames"].tolist() == list(range(n))
         assert arrays["joint_names"].shape == (j,)
         assert arrays["orientations_deg_all"].shape == (n, len(arrays["mapped_joint_names"]))
         assert arrays["char_root_xy_all"].shape == (n, 2)
@@ -205,6 +206,29 @@ def test_render_dumps_what_it_computed(character: str, tmp_path: Path) -> None:
         assert len(arrays["group_order"]) == n
         assert arrays["triangles"].max() == v - 1
         assert arrays["vertices_xy"].shape == (n, v, 2)
+
+
+def test_dump_tells_which_frames_are_shown(character: str, tmp_path: Path) -> None:
+    """The arrays span the whole motion, of which a lower frame rate shows only some."""
+    clip, dump = tmp_path / "out.gif", tmp_path / "dump.npz"
+    arguments = ["--motion", "dab", "--size", "32", "--fps", "10", "--dump", str(dump)]
+    assert main(["render", character, *arguments, "-o", str(clip)]) == 0
+    with np.load(dump, allow_pickle=False) as arrays, Image.open(clip) as image:
+        frames = arrays["shown_frames"]
+        assert len(frames) == image.n_frames
+        assert np.diff(frames).tolist() == [3] * (len(frames) - 1)
+        assert 3 * len(frames) == len(arrays["joints_xyz"])
+
+
+def test_a_dump_that_cannot_be_written_is_told_of_by_its_name(
+    character: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And no clip is left behind."""
+    clip, dump = tmp_path / "out.gif", tmp_path / "missing" / "dump.npz"
+    arguments = ["--motion", "dab", "--size", "32", "--frames", "2", "--dump", str(dump)]
+    assert main(["render", character, *arguments, "-o", str(clip)]) == 3
+    assert f"{dump}: cannot write" in capsys.readouterr().err
+    assert not clip.exists()
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="needs AnimatedDrawings' examples beside the checkout")

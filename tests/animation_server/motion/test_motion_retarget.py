@@ -289,6 +289,17 @@ def test_joints_that_are_not_there_are_named() -> None:
     assert caught.value.code == "unknown_joint"
 
 
+@pytest.mark.parametrize("dead_band", [0.0, 0.05, 0.5])
+def test_group_order_is_the_order_drawn(dead_band: float) -> None:
+    """Also where groups change places only once one is clearly ahead."""
+    clip = wriggle(40)
+    config = replace(configs(clip)[1], depth_dead_band=dead_band)
+    result = run(clip, config=config)
+    places = np.argsort(result.motion.draw_order, axis=1)
+    first = [result.motion.joint_names.index(group.char_joints[0]) for group in config.char_bodypart_groups]
+    np.testing.assert_array_equal(result.group_order, np.argsort(places[:, first], axis=1))
+
+
 def test_dump_names_every_array() -> None:
     """Shapes agree with the names beside them."""
     arrays = dump_arrays(run(wriggle(5)))
