@@ -16,7 +16,7 @@ from animation_server.api.request_log import note
 from animation_server.api.request_models import CharacterCorrection, KeypointName, NoFields, decode_base64
 from animation_server.api.wishes import check_no_fields, parse_fields, parse_json, read_upload
 from animation_server.errors import InputError
-from animation_server.service.characters import Correction, StoredCharacter
+from animation_server.service.character_record import Correction, StoredCharacter
 from animation_server.storage.keys import is_id
 
 blueprint = Blueprint("characters", __name__)

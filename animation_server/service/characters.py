@@ -9,16 +9,14 @@ correction creates the next number, which only one of two at the same time can.
 from __future__ import annotations
 
 import hashlib
-import json
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter, ValidationError
 
 from animation_server.annotate import USED_KEYPOINTS, Annotation
 from animation_server.annotation_folder import draw_overlay
@@ -26,86 +24,22 @@ from animation_server.character import Character, humanoid_skeleton
 from animation_server.drawing import Drawing
 from animation_server.errors import InputError, StorageError
 from animation_server.service.admission import Deadline
+from animation_server.service.character_record import (
+    Correction,
+    Origin,
+    StoredCharacter,
+    bbox_full,
+    moved_keypoints,
+    parse_record,
+    record_of,
+    revision_key,
+)
 from animation_server.storage import ObjectStore
 from animation_server.storage.keys import character_folder, drawing_folder, is_id
 
 DIGEST_DIGITS = 16
 CLEAN_UP_S = 5.0
 """Longest wait while something is taken back: the request that it was made for may have no time left."""
-Point = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What decided how the character was cut out: the drawing, and the versions of whoever looked at it.
-
-    folder : of what is made from the drawing. Not the drawing's id: who reads a record, as anyone can where
-        the bucket is public, must not get the right to delete.
-    """
-
-    folder: str
-    models: str
-    renderer: str
-    working_size: int
-
-
-@dataclass(frozen=True)
-class StoredCharacter:
-    """One revision of a character, without its pictures.
-
-    id : names the character; who knows it may change and delete it.
-    revision : 1 as it was annotated, one more with every correction.
-    width, height : of the drawing it stands in, in pixels at full resolution ("full" below).
-    bbox_xyxy : around the figure, full pixels. score : the detector's confidence, 0 to 1.
-    keypoints : name -> x, y in texture pixels and score, 0 to 1; 1 where a person corrected it.
-    texture_size : width, height. texture_scale, texture_offset : full = texture * scale + offset.
-    texture, mask, overlay, sheet : keys of the pictures; sheet, the drawing, is empty unless it is kept.
-    """
-
-    id: str
-    revision: int
-    origin: Origin
-    width: int
-    height: int
-    bbox_xyxy: tuple[float, float, float, float]
-    score: float
-    keypoints: dict[str, tuple[float, float, float]]
-    texture_size: tuple[int, int]
-    texture_scale: float
-    texture_offset: Point
-    texture: str
-    mask: str
-    overlay: str
-    sheet: str = ""
-
-    @property
-    def keypoints_full(self) -> dict[str, tuple[float, float, float]]:
-        """The keypoints in full pixels, and their scores."""
-        scale, (left, top) = self.texture_scale, self.texture_offset
-        return {
-            name: (x * scale + left, y * scale + top, score) for name, (x, y, score) in self.keypoints.items()
-        }
-
-    @property
-    def figure_digest(self) -> str:
-        """Digest of everything that decides how the figure moves and looks."""
-        decides = (self.texture, self.mask, sorted(self.keypoints.items()))
-        return hashlib.sha256(repr(decides).encode()).hexdigest()
-
-
-_RECORD = TypeAdapter(StoredCharacter)
-
-
-@dataclass(frozen=True)
-class Correction:
-    """What a person sees better than the models.
-
-    keypoints : name -> x, y in full pixels, those that are to move.
-    mask : (H, W) bool of the texture's size, True somewhere; None to leave it.
-    """
-
-    keypoints: Mapping[str, Point]
-    mask: NDArray[np.bool_] | None = None
 
 
 class CharacterShelf:
@@ -139,7 +73,7 @@ class CharacterShelf:
             revisions = self._store.list_keys(folder, deadline.remaining_s())
             record = self._store.get(revisions[-1], deadline.remaining_s()) if revisions else None
             if record is not None:
-                return _parse(record, character)
+                return parse_record(record, character)
         raise _no_such_character()
 
     def correct(self, stored: StoredCharacter, correction: Correction, deadline: Deadline) -> StoredCharacter:
@@ -209,7 +143,7 @@ class CharacterShelf:
             found = bool(keys)
             records = [key for key in keys if key.endswith(".json")]
             if records and (record := self._store.get(records[-1], deadline.remaining_s())) is not None:
-                folders.add(_parse(record, name).origin.folder)
+                folders.add(parse_record(record, name).origin.folder)
             for folder in folders:
                 made = self._store.list_keys(folder, deadline.remaining_s())
                 self._store.delete(made, deadline.remaining_s())
@@ -247,29 +181,31 @@ class CharacterShelf:
 
     def _draw(self, stored: StoredCharacter, correction: Correction, deadline: Deadline) -> StoredCharacter:
         """Store a corrected revision's pictures."""
-        corrected = replace(stored, revision=stored.revision + 1, keypoints=_moved(stored, correction))
+        corrected = replace(
+            stored, revision=stored.revision + 1, keypoints=moved_keypoints(stored, correction)
+        )
         folder = character_folder(stored.id)
         if correction.mask is not None:
             width, height = stored.texture_size
             if correction.mask.shape != (height, width):
                 raise ValueError(f"mask: expected shape {(height, width)}, came {correction.mask.shape}")
             key = self._put(folder, "mask", _grey(correction.mask), deadline)
-            corrected = replace(corrected, mask=key, bbox_xyxy=_bbox_full(correction.mask, stored))
+            corrected = replace(corrected, mask=key, bbox_xyxy=bbox_full(correction.mask, stored))
         overlay = draw_overlay(self.open(corrected, deadline).character)
         return replace(corrected, overlay=self._put(folder, "overlay", overlay, deadline))
 
     def _check_not_deleted(self, stored: StoredCharacter, made: Iterable[str]) -> None:
         """Delete what came too late, and raise InputError, where a revision is not there any more."""
         deadline = Deadline.after(CLEAN_UP_S)
-        if self._store.exists([_revision_key(stored)], deadline.remaining_s()) == [True]:
+        if self._store.exists([revision_key(stored)], deadline.remaining_s()) == [True]:
             return
         self._store.delete(made, deadline.remaining_s())
         self.delete(stored.id, deadline)
         raise _no_such_character()
 
     def _create(self, stored: StoredCharacter, deadline: Deadline) -> bool:
-        record = _RECORD.dump_json(stored, exclude={"id"})  # a right, as Origin says
-        return self._store.create(_revision_key(stored), record, "application/json", deadline.remaining_s())
+        record = record_of(stored)
+        return self._store.create(revision_key(stored), record, "application/json", deadline.remaining_s())
 
     def _put(self, folder: str, name: str, picture: cv2.typing.MatLike, deadline: Deadline) -> str:
         """Store a picture (OpenCV's channel order) under a key that names its content."""
@@ -289,52 +225,9 @@ class CharacterShelf:
         return picture.astype(np.uint8)
 
 
-def _parse(record: bytes, character: str) -> StoredCharacter:
-    try:
-        return _RECORD.validate_python({**json.loads(record), "id": character})
-    except (ValidationError, ValueError, TypeError) as exc:
-        raise StorageError("a character's record is not as it was written") from exc
-
-
-def _revision_key(stored: StoredCharacter) -> str:
-    # Padded, so that keys in order are revisions in order.
-    return f"{character_folder(stored.id)}/revisions/{stored.revision:08d}.json"
-
-
 def _grey(mask: NDArray[np.bool_]) -> NDArray[np.uint8]:
     return mask.astype(np.uint8) * 255
 
 
-def _moved(stored: StoredCharacter, correction: Correction) -> dict[str, tuple[float, float, float]]:
-    """The keypoints with those that a person moved; InputError where one is unknown or off the picture."""
-    keypoints = dict(stored.keypoints)
-    for name, (x, y) in correction.keypoints.items():
-        if name not in keypoints:
-            known = ", ".join(keypoints)
-            raise _unfit(f"keypoints: expected names among {known}; came {name[:40]!r}.")
-        if not (0 <= x <= stored.width and 0 <= y <= stored.height):
-            raise _unfit(
-                f"keypoints.{name}: expected a place within {stored.width} x {stored.height} pixels, "
-                f"came {x:g}, {y:g}."
-            )
-        left, top = stored.texture_offset
-        keypoints[name] = ((x - left) / stored.texture_scale, (y - top) / stored.texture_scale, 1.0)
-    return keypoints
-
-
-def _bbox_full(mask: NDArray[np.bool_], stored: StoredCharacter) -> tuple[float, float, float, float]:
-    """The box around a mask, in full pixels."""
-    columns, rows = np.nonzero(mask.any(axis=0))[0], np.nonzero(mask.any(axis=1))[0]
-    box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1])
-    # edges, not centres: half a pixel less on either side
-    edges = (box - 0.5) * stored.texture_scale + np.tile(stored.texture_offset, 2) + 0.5
-    left, top, right, bottom = np.clip(edges, 0, [stored.width, stored.height] * 2).tolist()
-    return left, top, right, bottom
-
-
 def _no_such_character() -> InputError:
     return InputError("No such character. It may have been deleted.", code="not_found", status=404)
-
-
-def _unfit(message: str) -> InputError:
-    return InputError(message, code="invalid_keypoint", status=422)

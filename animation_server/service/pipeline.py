@@ -19,7 +19,8 @@ from animation_server.errors import DependencyError, InputError, NoFigureError
 from animation_server.inference.contract import Detection, InferenceClient, Pose
 from animation_server.sample import sample_character, sample_drawing
 from animation_server.service.admission import Deadline
-from animation_server.service.characters import CharacterShelf, Correction, Origin, StoredCharacter
+from animation_server.service.character_record import Correction, Origin, StoredCharacter
+from animation_server.service.characters import CharacterShelf
 from animation_server.service.production import (
     OnProgress,
     Order,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from animation_server.animate import AnimationOptions
-from animation_server.service.characters import StoredCharacter
+from animation_server.service.character_record import StoredCharacter
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from animation_server.app import decode_limits
 from animation_server.concurrency import ThreadExecutor
 from animation_server.errors import AnimationError, CancelledError, StorageError
 from animation_server.service.admission import Deadline
-from animation_server.service.characters import Correction, StoredCharacter
+from animation_server.service.character_record import Correction, StoredCharacter
 from animation_server.service.pipeline import AnimationService, PipelineLimits
 from animation_server.service.request import AnimationRequest, CharacterAnimationRequest
 from animation_server.settings import Settings
