@@ -69,11 +69,13 @@ class S3Store:
         self._client = _make_client(self._session, address, address.endpoint_url)
         self._client.meta.events.register("before-send.s3", self._count_retry)
         self._signer = self._client
-        if address.urls == "public" or address.public_endpoint_url:
+        if address.urls == "public":
+            if not address.public_base_url:
+                linked_url = address.endpoint_url or address.public_endpoint_url
+                self._signer = _make_client(self._session, address, linked_url, UNSIGNED)
+        elif address.public_endpoint_url:
             # The host is part of what is signed, so links need a client that knows the public one.
-            linked_url = address.public_endpoint_url or address.endpoint_url
-            signature = UNSIGNED if address.urls == "public" else SIGNATURE
-            self._signer = _make_client(self._session, address, linked_url, signature)
+            self._signer = _make_client(self._session, address, address.public_endpoint_url)
 
     def put(self, key: str, data: bytes, content_type: str, timeout_s: float | None = None) -> None:
         """See ObjectStore."""
@@ -156,9 +158,8 @@ class S3Store:
     def url(self, key: str) -> str:
         """See ObjectStore."""
         full_key = self._full_key(key)
-        base = self._public_base_url()
-        if self._address.urls == "public" and base:
-            return f"{base}/{quote(full_key)}"
+        if self._address.urls == "public" and self._address.public_base_url:
+            return f"{self._address.public_base_url.rstrip('/')}/{quote(full_key)}"
         try:
             link: str = self._signer.generate_presigned_url(
                 "get_object",
@@ -191,13 +192,6 @@ class S3Store:
     def _full_key(self, key: str) -> str:
         check_key(key)
         return self._address.prefix + key
-
-    def _public_base_url(self) -> str:
-        """What plain links begin with where AWS does not decide it; empty where it does."""
-        address = self._address
-        if address.public_base_url:
-            return address.public_base_url.rstrip("/")
-        return f"{address.endpoint_url.rstrip('/')}/{address.bucket}" if address.endpoint_url else ""
 
     def _object(self, key: str) -> dict[str, Any]:
         return {"Bucket": self._address.bucket, "Key": self._full_key(key)}
