@@ -1,32 +1,38 @@
-"""Uploads that come while every place is taken are refused by their heads, nearly all of them.
+"""Uploads that come while every place is taken are refused by their heads, while that is the better deal.
 
-Reading a photograph, taking its form apart and asking the store what is there already takes fifty times as
-long as saying no; where ten times as many come as can be served, little would be left for those who are.
+Reading a photograph and taking its form apart takes several times as long as saying no; where ten times as
+many come as can be served, that adds up. But some ask for what is stored already, or in the making for a
+client that has lost its connection and asks again. Neither takes a place, and both are worth far more than
+they cost.
 """
 
 from __future__ import annotations
 
 import time
 
-from flask import Flask, request
+from flask import Flask, Response, g, request
 
 from animation_server.api.jobs import is_for_later
 from animation_server.api.parts import current_parts
 from animation_server.errors import OverloadedError
 
 MAY_BE_FOR_LATER = "animations.create_animations"
-UPLOADS = frozenset({MAY_BE_FOR_LATER, "animations.create_mobile_animations", "characters.create_character"})
+MAY_BE_STORED = frozenset({MAY_BE_FOR_LATER, "animations.create_mobile_animations"})
+UPLOADS = MAY_BE_STORED | {"characters.create_character"}
 """The calls that bring an image. One of them may ask for a job, and jobs have places of their own."""
 
-LOOK_INTERVAL_S = 5.0
-"""How often an upload is read although there is no place. What it asks for may be stored, or in the making
-for a client that has lost its connection and asks again; neither takes a place.
+LOOKS_A_FIND = 50
+"""How many uploads are read in vain, one after the other, for which there is no place: making an animation
+takes fifty times as long as reading a large photograph that asks for it, and more.
 """
+
+LOOK_INTERVAL_S = 2.0
+"""How often one is read nevertheless, once those were in vain."""
 
 
 def register_early_refusal(app: Flask) -> None:
     """Refuse uploads before they are read; register it behind the access check, which costs even less."""
-    glances = _Glances()
+    looks = _Looks()
 
     @app.before_request
     def refuse() -> None:
@@ -37,23 +43,38 @@ def register_early_refusal(app: Flask) -> None:
         try:
             current_parts().service.claim_place()
         except OverloadedError:
-            if not glances.take():
+            if request.endpoint not in MAY_BE_STORED or not looks.take():
                 raise
+            g.is_look = True
+
+    @app.after_request
+    def note_find(response: Response) -> Response:
+        if g.get("is_look") and response.status_code == 200:
+            looks.refill()
+        return response
 
     @app.teardown_request
     def give_back(_: BaseException | None) -> None:
         current_parts().service.unclaim_place()
 
 
-class _Glances:
-    """Gives one every LOOK_INTERVAL_S."""
+class _Looks:
+    """A bucket of looks: full at first and after every find, else one more every LOOK_INTERVAL_S."""
 
     def __init__(self) -> None:
-        self._next = 0.0
+        self._left = float(LOOKS_A_FIND)
+        self._counted_at = time.monotonic()
 
     def take(self) -> bool:
+        """Take one, if there is one left."""
         now = time.monotonic()
-        if now < self._next:
+        gained = (now - self._counted_at) / LOOK_INTERVAL_S
+        self._left, self._counted_at = min(LOOKS_A_FIND, self._left + gained), now
+        if self._left < 1:
             return False
-        self._next = now + LOOK_INTERVAL_S
+        self._left -= 1
         return True
+
+    def refill(self) -> None:
+        """Give all of them back: it was worth it."""
+        self._left = float(LOOKS_A_FIND)

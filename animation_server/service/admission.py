@@ -88,8 +88,9 @@ def _ignore(_: int) -> None:
     """Take no note."""
 
 
+_REFUSED = object()
 _claim: ContextVar[object | None] = ContextVar("claim", default=None)
-"""What the current request holds of an Admission's places before it takes one."""
+"""What the current request holds of an Admission's places before it takes one; or _REFUSED."""
 
 
 class Admission:
@@ -123,6 +124,7 @@ class Admission:
         ask for what is stored already make them, too.
         """
         claim = object()
+        _claim.set(_REFUSED)
         with self._lock:
             self._check(self._taken)
             now = time.monotonic()
@@ -131,6 +133,11 @@ class Admission:
                 self._check(self._taken + len(self._claims))
             self._claims[claim] = now + CLAIM_S
         _claim.set(claim)
+
+    def claim_again(self) -> None:
+        """Do what `claim` does where that has refused the current request, which went on nevertheless."""
+        if _claim.get() is _REFUSED:
+            self.claim()
 
     def unclaim(self) -> None:
         """Give back what the current request has claimed and not taken, if anything."""

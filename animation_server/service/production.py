@@ -7,7 +7,9 @@ admitted up to a bound. A drawing is prepared once, its motions are rendered sid
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -22,6 +24,9 @@ from animation_server.telemetry.observer import Observer
 from animation_server.telemetry.stages import observed, stage
 
 T = TypeVar("T")
+
+REMEMBERED_KEYS = 10_000
+"""Keys of the last orders, some 2 MB; half an hour's on four busy cores."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +91,18 @@ class Production:
         self._observer = observer
         self.admission = Admission(max_queue, executor.threads, observer.queued)
         self._flights: SingleFlight[dict[str, float]] = SingleFlight()
+        self._recent = _Recent(REMEMBERED_KEYS)
 
     def deliver(self, order: Order, deadline: Deadline, progress: OnProgress = ignore_progress) -> Delivery:
         """Make what is missing and return the addresses of all animations.
 
-        Raises CapacityError, CancelledError, DependencyError, and what `prepare` raises.
+        Whoever was refused a place before asks the store in vain, most likely, and no more than for what was
+        ordered here lately. Raises CapacityError, CancelledError, DependencyError, and what `prepare` raises.
         """
         keys = list(order.keys.values())
+        if not self._recent.has(keys):
+            self.admission.claim_again()
+        self._recent.add(keys)
         with blame_deadline(deadline):
             there = self._store.exists(keys, deadline.remaining_s())
         missing = [motion for motion, found in zip(order.keys, there, strict=True) if not found]
@@ -184,6 +194,28 @@ def blame_deadline(deadline: Deadline) -> Iterator[None]:
     except DependencyError:
         deadline.check()
         raise
+
+
+class _Recent:
+    """Remembers so many keys, those that were added last."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._keys: dict[str, None] = {}  # in order
+        self._lock = threading.Lock()
+
+    def has(self, keys: Iterable[str]) -> bool:
+        """Tell whether all of them are remembered."""
+        return all(key in self._keys for key in keys)
+
+    def add(self, keys: Iterable[str]) -> None:
+        """Remember some, as the latest."""
+        with self._lock:
+            for key in keys:
+                self._keys.pop(key, None)
+                self._keys[key] = None
+            for key in list(itertools.islice(self._keys, max(0, len(self._keys) - self._size))):
+                del self._keys[key]
 
 
 class _StageTimes:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -12,12 +14,13 @@ from werkzeug.test import TestResponse
 
 from animation_server.api import early_refusal
 from animation_server.api.parts import parts_of
-from animation_server.service import admission
+from animation_server.service import admission, production
 from animation_server.service.admission import Deadline
 from animation_server.settings import Settings
-from tests.app_client import Start, assert_error
+from tests.app_client import Server, Start, assert_error
 from tests.drawings import DRAWING
 from tests.fakes import CountingRenderer
+from tests.parts.process import eventually
 
 
 class WatchedBody(io.BytesIO):
@@ -34,15 +37,22 @@ class WatchedBody(io.BytesIO):
         return super().readinto(buffer)
 
 
-def test_more_than_the_queue_takes_is_turned_away(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond the bound: 503 with Retry-After at once. One that is stored already is still handed out.
-
-    Such a one is looked for now and then; of the others not a byte is read.
-    """
+@pytest.fixture(autouse=True)
+def no_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read no uploads for which there is no place, but where a test wants some."""
+    monkeypatch.setattr(early_refusal, "LOOKS_A_FIND", 0)
     monkeypatch.setattr(early_refusal, "LOOK_INTERVAL_S", 3600.0)
+
+
+def full(server: Server) -> AbstractContextManager[None]:
+    """Take a place for the length of the block."""
+    return parts_of(server.app).service._production.admission.slot(Deadline.after(10))
+
+
+def test_more_than_the_queue_takes_is_turned_away(start: Start) -> None:
+    """Beyond the bound: 503 with Retry-After at once, and not a byte is read."""
     renderer = CountingRenderer()
     server = start(Settings(max_queue=1), renderer=renderer)
-    known = server.post(motions="jumping").get_json()
     began, may_end = threading.Event(), threading.Event()
 
     def wait() -> None:
@@ -53,7 +63,6 @@ def test_more_than_the_queue_takes_is_turned_away(start: Start, monkeypatch: pyt
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(server.post, motions="dab")
         assert began.wait(10)
-        assert server.post(motions="jumping").get_json() == known
         for path in ("/v1/animations", "/v1/characters", "/"):
             body = WatchedBody(DRAWING)
             turned_away = server.app.test_client().post(path, input_stream=body, content_type="image/png")
@@ -65,18 +74,78 @@ def test_more_than_the_queue_takes_is_turned_away(start: Start, monkeypatch: pyt
     assert server.post(motions="zombie").status_code == 200
 
 
+def test_what_was_made_is_handed_out_without_a_place(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some uploads are read to look for such; finds pay for more. Of others the store is not asked."""
+    monkeypatch.setattr(early_refusal, "LOOKS_A_FIND", 2)
+    server = start(Settings(max_queue=1))
+    known = server.post(motions="jumping").get_json()
+    asked: list[str] = []
+    exists = server.store.exists
+
+    def noted(keys: Sequence[str], timeout_s: float | None = None) -> list[bool]:
+        asked.extend(keys)
+        return exists(keys, timeout_s)
+
+    monkeypatch.setattr(server.store, "exists", noted)
+    with full(server):
+        assert_error(server.post(motions="dab"), 503, "busy")
+        for _ in range(3):
+            assert server.post(motions="jumping").get_json() == known
+        assert len(asked) == 3
+        assert_error(server.post(motions=["jumping", "dab"]), 503, "busy")
+        assert_error(server.post(motions="dab"), 503, "busy")
+        assert_error(server.post(motions="jumping"), 503, "busy")  # both looks were in vain
+        assert len(asked) == 3
+    assert server.post(motions="dab").status_code == 200
+
+
+def test_a_look_comes_back_with_time(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after many in vain an upload is read every LOOK_INTERVAL_S, and one that makes a new find."""
+    monkeypatch.setattr(early_refusal, "LOOKS_A_FIND", 1)
+    server = start(Settings(max_queue=1))
+    known = server.post(motions="jumping").get_json()
+    with full(server):
+        assert_error(server.post(motions="dab"), 503, "busy")
+        assert_error(server.post(motions="jumping"), 503, "busy")
+        monkeypatch.setattr(early_refusal, "LOOK_INTERVAL_S", 0.001)
+        assert eventually(lambda: server.post(motions="jumping").get_json() == known, 10)
+
+
+def test_only_the_latest_are_remembered(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many keys and no more are held in memory; what was asked for again counts as later."""
+    monkeypatch.setattr(early_refusal, "LOOKS_A_FIND", 9)
+    monkeypatch.setattr(production, "REMEMBERED_KEYS", 2)
+    server = start(Settings(max_queue=1))
+    for motion in ("jumping", "dab", "jumping", "zombie"):
+        assert server.post(motions=motion).status_code == 200
+    with full(server):
+        assert server.post(motions="jumping").status_code == 200
+        assert server.post(motions="zombie").status_code == 200
+        assert_error(server.post(motions="dab"), 503, "busy")
+
+
+def test_a_new_character_is_never_looked_for(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is another one every time: nothing of it can be there."""
+    monkeypatch.setattr(early_refusal, "LOOKS_A_FIND", 1)
+    server = start(Settings(max_queue=1))
+    body = WatchedBody(DRAWING)
+    with full(server):
+        answer = server.http.post("/v1/characters", input_stream=body, content_type="image/png")
+    assert_error(answer, 503, "busy")
+    assert not body.was_read
+
+
 def test_one_place_is_promised_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a rush, while an upload is read for which there is a place, others are refused unread."""
-    monkeypatch.setattr(early_refusal, "LOOK_INTERVAL_S", 3600.0)
     monkeypatch.setattr(admission, "CLAIM_S", 3600.0)
-    app = start(Settings(max_queue=1)).app
-    client = app.test_client()
+    server = start(Settings(max_queue=1))
+    client = server.app.test_client()
 
     def upload(body: io.BytesIO) -> TestResponse:
         return client.post("/v1/animations", input_stream=body, content_type="image/png")
 
-    with parts_of(app).service._production.admission.slot(Deadline.after(10)):
-        assert_error(upload(WatchedBody(DRAWING)), 503, "busy")  # which took the one look there is in an hour
+    with full(server):
+        assert_error(upload(WatchedBody(DRAWING)), 503, "busy")
     others = [WatchedBody(DRAWING), WatchedBody(DRAWING)]
     refusals: list[TestResponse] = []
 
@@ -97,9 +166,8 @@ def test_one_place_is_promised_once(start: Start, monkeypatch: pytest.MonkeyPatc
     assert upload(WatchedBody(DRAWING)).status_code == 200
 
 
-def test_only_what_brings_an_image_now_is_refused(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_brings_an_image_now_is_refused(start: Start) -> None:
     """Not a preflight, whose refusal a page cannot read, nor a job; but what never becomes one."""
-    monkeypatch.setattr(early_refusal, "LOOK_INTERVAL_S", 3600.0)
     server = start(Settings(max_queue=1, cors_origins=("https://app.example",)))
     later = {"Prefer": "respond-async"}
 
@@ -108,8 +176,8 @@ def test_only_what_brings_an_image_now_is_refused(start: Start, monkeypatch: pyt
         client = server.app.test_client()
         return client.post(path, input_stream=body, content_type="image/png", headers=later), body.was_read
 
-    with parts_of(server.app).service._production.admission.slot(Deadline.after(10)):
-        assert_error(server.post(), 503, "busy")  # which took the one look there is in an hour
+    with full(server):
+        assert_error(server.post(), 503, "busy")
         preflight = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST"}
         for path in ("/v1/animations", "/v1/characters", "/"):
             answer = server.http.options(path, headers=preflight)

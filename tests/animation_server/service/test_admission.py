@@ -104,6 +104,24 @@ def test_a_claim_is_over_when_nobody_comes(monkeypatch: pytest.MonkeyPatch) -> N
     slow.run(take, admission)
 
 
+def test_who_was_refused_may_claim_again() -> None:
+    """It gets a place that is free by then; who was not refused claims no second one."""
+    admission = Admission(1, 1)
+    refused = Context()
+    with admission.slot(Deadline.after(10)):
+        with pytest.raises(OverloadedError):
+            refused.run(admission.claim)
+        with pytest.raises(OverloadedError):
+            refused.run(admission.claim_again)
+        apart(admission.claim_again)
+    refused.run(admission.claim_again)
+    refused.run(admission.claim_again)
+    with pytest.raises(OverloadedError):
+        apart(admission.claim)
+    refused.run(take, admission)
+    apart(admission.claim)
+
+
 def test_admission_is_in_turn() -> None:
     """One works, the others wait and follow in the order in which they came."""
     admission = Admission(5, 1)
