@@ -213,13 +213,13 @@ def _memory(seen: Seen) -> str:
 
 def _overload(phases: Sequence[Phase]) -> Iterator[str]:
     """The rows about the last phase, in which ten times more came than could be served."""
-    flooded, best = phases[-1], max(phase.goodput for phase in phases)
+    *others, flooded = phases
+    best, most_rendered = max(p.goodput for p in others), max(p.render_rate for p in others)
     refused = [answer for answer in flooded.answers if answer.status == 503]
-    others = [answer for answer in flooded.answers if answer.status not in (200, 503)]
+    unexpected = [answer for answer in flooded.answers if answer.status not in (200, 503)]
     waits = [answer.seconds for answer in refused]
     health = [answer.seconds for answer in flooded.health]
-    kinds = sorted({f"{answer.status} {answer.error}".strip() for answer in others})
-    most_rendered = max(phase.render_rate for phase in phases)
+    kinds = sorted({f"{answer.status} {answer.error}".strip() for answer in unexpected})
     yield f"| served, of the best | {flooded.goodput / best:.0%} |"
     yield f"| rendered, of the best | {flooded.render_rate / most_rendered:.0%} |"
     yield (
@@ -228,7 +228,7 @@ def _overload(phases: Sequence[Phase]) -> Iterator[str]:
         f"most {1000 * max(waits):.0f} ms |"
     )
     yield f"| refused, with Retry-After | {sum(a.retry_after for a in refused)} of {len(refused)} |"
-    yield f"| neither served nor refused | {len(others)} {', '.join(kinds)} |"
+    yield f"| neither served nor refused | {len(unexpected)} {', '.join(kinds)} |"
     rss = flooded.seen.rss
     yield f"| worker, first and last ten seconds | {_ends(rss)} |"
     median, p99 = _percentile_ms(health, 50), _percentile_ms(health, 99)
