@@ -7,7 +7,7 @@ from typing import IO, Any
 
 from flask import Flask, Request
 
-from animation_server.api import animations, characters, health, jobs, motions
+from animation_server.api import animations, characters, health, jobs, motions, studio
 from animation_server.api.access import register_access
 from animation_server.api.cors import register_cors
 from animation_server.api.early_refusal import register_early_refusal
@@ -91,6 +91,8 @@ def create_app(settings: Settings | None = None, service: AnimationService | Non
     app.url_map.merge_slashes = False  # an address is right or it is not; no redirects
     for part in (animations, characters, motions, jobs, health):
         app.register_blueprint(part.blueprint)
+    if settings.studio:
+        app.register_blueprint(studio.blueprint)
     if settings.storage == "local":
         app.register_blueprint(objects_blueprint(settings.local_dir.absolute()))
     register_openapi(app)

@@ -56,6 +56,7 @@ class Settings:
     cors_origins: tuple[str, ...] = _setting(
         (), "Origins whose pages may call this server, separated by commas, or `*`; empty: none"
     )
+    studio: bool = _setting(True, "Whether `/` shows the studio, a page on which people try the service out")
     log_level: Literal["debug", "info", "warning", "error"] = _setting("info", "Least level logged")
 
     api_keys_file: str = _setting(

@@ -25,6 +25,8 @@ OPEN = frozenset(
         ("GET", "/objects/<path:key>"),  # pages show them; who has the address was given it
         ("GET", "/v1/motions/<motion>/preview"),  # pages show them, too
         ("GET", "/openapi.json"),
+        ("GET", "/"),  # the studio, which asks people for a key
+        ("GET", "/studio/<path:name>"),
     }
 )
 """What anyone may fetch, by method and rule."""

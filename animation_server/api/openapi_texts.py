@@ -44,6 +44,7 @@ PATH_PARAMETERS: dict[str, Described] = {
     "character": ("Id of a character.", {"type": "string", "pattern": "^[0-9a-f]{32}$"}),
     "job_id": ("Id of a job.", {"type": "string", "pattern": "^[0-9a-f]{32}$"}),
     "motion": ("Name of a motion.", {"type": "string"}),
+    "name": ("Name of a file.", {"type": "string"}),
     "key": ("As it stands in the addresses that answers hold.", {"type": "string"}),
 }
 
