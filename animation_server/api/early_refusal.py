@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 
 from animation_server.api.jobs import is_for_later
 from animation_server.api.parts import current_parts
@@ -41,21 +41,20 @@ def register_early_refusal(app: Flask) -> None:
         if request.endpoint == MAY_BE_FOR_LATER and is_for_later():
             return
         try:
-            current_parts().service.claim_place()
+            current_parts().service.admission.claim()
         except OverloadedError:
             if request.endpoint not in MAY_BE_STORED or not looks.take():
                 raise
-            g.is_look = True
 
     @app.after_request
     def note_find(response: Response) -> Response:
-        if g.get("is_look") and response.status_code == 200:
+        if response.status_code == 200 and current_parts().service.admission.has_refused:
             looks.refill()
         return response
 
     @app.teardown_request
     def give_back(_: BaseException | None) -> None:
-        current_parts().service.unclaim_place()
+        current_parts().service.admission.unclaim()
 
 
 class _Looks:

@@ -134,9 +134,14 @@ class Admission:
             self._claims[claim] = now + CLAIM_S
         _claim.set(claim)
 
+    @property
+    def has_refused(self) -> bool:
+        """Whether `claim` has refused the current request, which goes on nevertheless."""
+        return _claim.get() is _REFUSED
+
     def claim_again(self) -> None:
-        """Do what `claim` does where that has refused the current request, which went on nevertheless."""
-        if _claim.get() is _REFUSED:
+        """Do what `claim` does for a request that it has refused."""
+        if self.has_refused:
             self.claim()
 
     def unclaim(self) -> None:
@@ -149,9 +154,11 @@ class Admission:
     def slot(self, deadline: Deadline) -> Iterator[None]:
         """Hold one place, and wait for one's turn.
 
-        Raises OverloadedError at once when there is no place, unless one was promised; DeadlineError or
-        CancelledError where the deadline comes before the turn.
+        Raises OverloadedError at once when there is no place, unless one was promised; where `claim` has
+        refused the request, also when others have claimed what is free. DeadlineError or CancelledError where
+        the deadline comes before the turn.
         """
+        self.claim_again()
         with self._lock:
             self._claims.pop(_claim.get(), None)
             if not deadline.promised:

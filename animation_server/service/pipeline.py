@@ -83,6 +83,7 @@ class AnimationService:
         self._keep_uploads = keep_uploads
         self._observer = observer or Unwatched()
         self._production = Production(store, renderer, executor, self._observer, limits.max_queue)
+        self.admission = self._production.admission
 
     def animate(
         self,
@@ -211,14 +212,6 @@ class AnimationService:
                 code="unknown_motion",
                 status=422,
             )
-
-    def claim_place(self) -> None:
-        """Keep a place for the current request's work; see Admission.claim."""
-        self._production.admission.claim()
-
-    def unclaim_place(self) -> None:
-        """Give back a claim that the current request has made no use of."""
-        self._production.admission.unclaim()
 
     def warm_up(self) -> None:
         """Load the models and compile the kernels; until that is done `warming` is True."""

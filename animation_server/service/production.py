@@ -26,7 +26,7 @@ from animation_server.telemetry.stages import observed, stage
 T = TypeVar("T")
 
 REMEMBERED_KEYS = 10_000
-"""Keys of the last orders, some 2 MB; half an hour's on four busy cores."""
+"""Keys of the last orders, some 2 MB; a quarter of an hour's on four busy cores."""
 
 
 @dataclass(frozen=True)

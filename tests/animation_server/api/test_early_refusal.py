@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import pytest
@@ -24,17 +24,25 @@ from tests.parts.process import eventually
 
 
 class WatchedBody(io.BytesIO):
-    """Notes whether anyone reads it."""
+    """Notes whether anyone reads it; `meanwhile` is called once when somebody does."""
 
-    was_read = False
+    def __init__(self, content: bytes, meanwhile: Callable[[], object] = lambda: None) -> None:
+        super().__init__(content)
+        self.was_read = False
+        self._meanwhile = meanwhile
 
     def read(self, size: int | None = -1, /) -> bytes:
-        self.was_read = True
+        self._note()
         return super().read(size)
 
     def readinto(self, buffer: Any, /) -> int:
-        self.was_read = True
+        self._note()
         return super().readinto(buffer)
+
+    def _note(self) -> None:
+        if not self.was_read:
+            self.was_read = True
+            self._meanwhile()
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +54,7 @@ def no_looks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def full(server: Server) -> AbstractContextManager[None]:
     """Take a place for the length of the block."""
-    return parts_of(server.app).service._production.admission.slot(Deadline.after(10))
+    return parts_of(server.app).service.admission.slot(Deadline.after(10))
 
 
 def test_more_than_the_queue_takes_is_turned_away(start: Start) -> None:
@@ -99,6 +107,20 @@ def test_what_was_made_is_handed_out_without_a_place(start: Start, monkeypatch: 
     assert server.post(motions="dab").status_code == 200
 
 
+def test_what_is_made_after_all_is_no_find(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A place got free while the upload was read: that says nothing about what others may find."""
+    monkeypatch.setattr(early_refusal, "LOOKS_A_FIND", 1)
+    server = start(Settings(max_queue=1))
+    rush = ExitStack()
+    body = WatchedBody(DRAWING, rush.close)
+    with rush:
+        rush.enter_context(full(server))
+        made = server.http.post("/v1/animations?motions=dab", input_stream=body, content_type="image/png")
+        assert made.status_code == 200
+        rush.enter_context(full(server))
+        assert_error(server.post(motions="dab"), 503, "busy")
+
+
 def test_a_look_comes_back_with_time(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """Also after many in vain an upload is read every LOOK_INTERVAL_S, and one that makes a new find."""
     monkeypatch.setattr(early_refusal, "LOOKS_A_FIND", 1)
@@ -148,17 +170,8 @@ def test_one_place_is_promised_once(start: Start, monkeypatch: pytest.MonkeyPatc
         assert_error(upload(WatchedBody(DRAWING)), 503, "busy")
     others = [WatchedBody(DRAWING), WatchedBody(DRAWING)]
     refusals: list[TestResponse] = []
-
-    class Interrupted(WatchedBody):
-        """A body during whose reading other requests come."""
-
-        def read(self, size: int | None = -1, /) -> bytes:
-            if not refusals:
-                refusals.extend(pool.map(upload, others))
-            return super().read(size)
-
     with ThreadPoolExecutor(1) as pool:
-        first = upload(Interrupted(DRAWING))
+        first = upload(WatchedBody(DRAWING, lambda: refusals.extend(pool.map(upload, others))))
     for refusal in refusals:
         assert_error(refusal, 503, "busy")
     assert not any(body.was_read for body in others)

@@ -55,7 +55,7 @@ def rush(admission: Admission) -> None:
         for _ in range(admission.limit):
             places.enter_context(admission.slot(Deadline.after(10)))
         with pytest.raises(OverloadedError):
-            admission.claim()
+            apart(admission.claim)
 
 
 def test_in_a_rush_a_claim_keeps_a_place() -> None:
@@ -120,6 +120,20 @@ def test_who_was_refused_may_claim_again() -> None:
         apart(admission.claim)
     refused.run(take, admission)
     apart(admission.claim)
+
+
+def test_who_was_refused_takes_nothing_that_is_claimed() -> None:
+    """A place that was promised to another since then is not had by coming for it without a claim."""
+    admission = Admission(1, 1)
+    refused = Context()
+    with admission.slot(Deadline.after(10)), pytest.raises(OverloadedError):
+        refused.run(admission.claim)
+    other = Context()
+    other.run(admission.claim)
+    with pytest.raises(OverloadedError):
+        refused.run(take, admission)
+    other.run(take, admission)
+    refused.run(take, admission)
 
 
 def test_admission_is_in_turn() -> None:
