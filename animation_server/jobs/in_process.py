@@ -60,10 +60,10 @@ class InProcessQueue:
                 )
             self._images[job_id] = image
             self._unsent.add(job_id)
-            if not self._started:  # not before there is a job: many an app never has one
-                self._started = True
-                for thread in self._threads:
-                    thread.start()
+            is_first, self._started = not self._started, True
+        if is_first:  # not before there is a job: many an app never has one
+            for thread in self._threads:
+                thread.start()  # with no native lock held: under gevent, other greenlets run meanwhile
 
     def send(self, job_id: str) -> None:
         """See JobQueue."""

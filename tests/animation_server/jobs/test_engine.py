@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -54,6 +56,26 @@ def test_works_on_what_is_handed_in(start_engine: Callable[..., JobEngine]) -> N
     assert sorted(came, key=lambda pair: pair[1]) == [(REQUEST, bytes([number])) for number in range(10)]
     assert {engine.get(job.id).state for job in jobs} == {"done"}
     assert len({job.id for job in jobs}) == 10
+
+
+GEVENT_PROGRAM = """
+from gevent import monkey
+monkey.patch_all()
+import faulthandler
+import gevent
+from animation_server.jobs.in_process import InProcessQueue
+from animation_server.jobs.records import MemoryRecords
+
+faulthandler.dump_traceback_later(20, exit=True)
+queue = InProcessQueue(lambda *_: None, MemoryRecords(60), 2, 2, 10, most_bytes=100)
+gevent.joinall([gevent.spawn(queue.accept, str(number), b"image") for number in range(3)], raise_error=True)
+queue.close()
+"""
+
+
+def test_the_first_jobs_may_come_at_once() -> None:
+    """Under gevent others run while threads are started: the loop must not wait for itself then."""
+    subprocess.run([sys.executable, "-c", GEVENT_PROGRAM], check=True, timeout=60)
 
 
 def test_turns_away_what_is_too_much(start_engine: Callable[..., JobEngine]) -> None:
