@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -170,8 +171,10 @@ class AnimationService:
                 sheet = self.characters.open_sheet(stored, steps.deadline) if on_sheet else None
             return self._prepare(annotation, sheet)
 
-        with self.characters.unless_deleted(stored, keys.values()):
-            delivery = self._production.deliver(Order(keys, request.options, prepare), deadline, progress)
+        def guard() -> AbstractContextManager[None]:
+            return self.characters.unless_deleted(stored, keys.values())
+
+        delivery = self._production.deliver(Order(keys, request.options, prepare, guard), deadline, progress)
         return AnimationResult(stored.id, delivery.urls, delivery.stages_s, keys)
 
     def correct_character(

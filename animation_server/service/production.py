@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -64,11 +64,13 @@ class Order:
 
     keys : motion -> key under which the animation is stored.
     prepare : makes what the renderer takes, where anything is missing. Called in a thread that may be busy.
+    guard : around the making of what is missing, also by another order that this one waits for.
     """
 
     keys: Mapping[str, str]
     options: AnimationOptions
     prepare: Callable[[Steps], Any]
+    guard: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ class Production:
         missing = [motion for motion, found in zip(order.keys, there, strict=True) if not found]
         stages_s: dict[str, float] = {}
         if missing:
-            stages_s = self._make_or_share(order, missing, deadline, progress)
+            with order.guard():
+                stages_s = self._make_or_share(order, missing, deadline, progress)
         self._observer.delivered("stored", len(keys) - len(missing))
         return Delivery({motion: self._store.url(key) for motion, key in order.keys.items()}, stages_s)
 

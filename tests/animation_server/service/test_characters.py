@@ -75,12 +75,17 @@ class Place:
         wanted = CharacterAnimationRequest(character.id, ("dab", "zombie"), AnimationOptions())
         self.service.animate_character(wanted, deadline=deadline)
 
+    def animate_one_more(self, character: StoredCharacter, deadline: Deadline) -> None:
+        wanted = CharacterAnimationRequest(character.id, ("dab",), AnimationOptions())
+        self.service.animate_character(wanted, deadline=deadline)
+        self.animate(character, deadline)
+
     def left(self) -> list[Path]:
         return [path for path in self.store.directory.rglob("*") if path.is_file()]
 
 
 Write = Callable[[Place, StoredCharacter, Deadline], None]
-WRITES = pytest.mark.parametrize("write", [Place.correct, Place.animate])
+WRITES = pytest.mark.parametrize("write", [Place.correct, Place.animate, Place.animate_one_more])
 
 
 @pytest.fixture
@@ -177,3 +182,13 @@ def test_what_is_written_meanwhile_goes_with_the_character(place: Place, write: 
             break
         assert place.left() == []
     assert 4 < number < 99
+
+
+def test_what_is_stored_already_is_asked_for_once(place: Place) -> None:
+    """Where nothing is made nothing can be left behind: the store is not asked again for the character."""
+    character = place.character()
+    place.animate(character, Deadline.after(60))
+    asked: list[str] = []
+    place.store.before = asked.append
+    place.animate(character, Deadline.after(60))
+    assert [operation.split()[0] for operation in asked] == ["list", "get", "exists"]
