@@ -99,16 +99,15 @@ def render_with_dump(
     options: AnimationOptions,
     progress: Progress | None = None,
     picture: NDArray[np.uint8] | None = None,
-) -> tuple[EncodedClip, bytes]:
-    """Render one motion; return the clip, and the .npz file of everything computed for the motion's frames.
+) -> tuple[EncodedClip, Callable[[], bytes]]:
+    """Render one motion; return the clip, and what makes the .npz file of everything computed for the motion.
 
-    Its array `shown_frames` (n) tells which of them the clip shows. picture : see `animate_puppet`.
+    The file's array `shown_frames` (n) tells which of them the clip shows. picture : see `animate_puppet`.
     """
     puppet = prepare(character)
     moved = set_in_motion(character, motion, options.frames)
     clip = animate_puppet(puppet, moved.motion, options, progress, picture)
-    _, (shown,) = share_time([moved.motion], *options.frame_bounds, options.speed)
-    return clip, _dump(puppet, moved, shown)
+    return clip, lambda: _dump(puppet, moved, options)
 
 
 def read_image(path: Path) -> bytes:
@@ -119,7 +118,8 @@ def read_image(path: Path) -> bytes:
         raise InputError(f"{path}: expected an image file, cannot read it: {exc.strerror}") from exc
 
 
-def _dump(puppet: Puppet, moved: RetargetResult, shown: NDArray[np.int64]) -> bytes:
+def _dump(puppet: Puppet, moved: RetargetResult, options: AnimationOptions) -> bytes:
+    _, (shown,) = share_time([moved.motion], *options.frame_bounds, options.speed)
     frames = np.arange(moved.motion.n_frames, dtype=np.int64)
     arrays: dict[str, Any] = dump_arrays(moved) | {
         "rest_vertices": puppet.rest_vertices,

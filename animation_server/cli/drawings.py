@@ -131,7 +131,7 @@ def _render(arguments: argparse.Namespace) -> int:
         clip, dump = render_with_dump(character, motion, options, progress, picture)
     if arguments.dump:
         with writing(arguments.dump):
-            write_atomically(arguments.dump, dump)
+            write_atomically(arguments.dump, dump())
     with writing(output):
         write_atomically(output, clip.data)
     return 0

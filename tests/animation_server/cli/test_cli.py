@@ -208,6 +208,15 @@ def test_render_dumps_what_it_computed(character: str, tmp_path: Path) -> None:
         assert arrays["vertices_xy"].shape == (n, v, 2)
 
 
+def test_no_dump_is_made_that_nobody_wants(
+    character: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every frame of the motion would be computed and compressed for it."""
+    monkeypatch.setattr(np, "savez_compressed", lambda *_, **__: pytest.fail("made a dump"))
+    arguments = ["--motion", "dab", "--size", "32", "--frames", "2"]
+    assert main(["render", character, *arguments, "-o", str(tmp_path / "out.gif")]) == 0
+
+
 def test_dump_tells_which_frames_are_shown(character: str, tmp_path: Path) -> None:
     """The arrays span the whole motion, of which a lower frame rate shows only some."""
     clip, dump = tmp_path / "out.gif", tmp_path / "dump.npz"
