@@ -21,6 +21,7 @@ from typing import Any, Literal
 from pydantic import SecretStr
 
 from animation_server.errors import SettingsError
+from animation_server.setting_types import parse, show, type_name
 
 PREFIX = "ANIMATION_"
 
@@ -29,9 +30,6 @@ PREFIX = "ANIMATION_"
 _KUBERNETES_SERVICE_LINK = re.compile(
     r"_SERVICE_HOST$|_SERVICE_PORT(_\w+)?$|.+_PORT$|_PORT_\d+_(TCP|UDP|SCTP)(_\w+)?$"
 )
-
-_TRUE = frozenset({"1", "true", "yes", "on"})
-_FALSE = frozenset({"0", "false", "no", "off"})
 
 
 MOST_PORT = 65535
@@ -241,7 +239,7 @@ class Settings:
                     problems.append(f"{variable}: no such setting.{_suggestion(variable, list(fields))}")
                 continue
             try:
-                values[field.name] = _parse(environ[variable], hints[field.name], field)
+                values[field.name] = parse(environ[variable], hints[field.name], field)
             except ValueError as exc:
                 shown = "a secret" if hints[field.name] is SecretStr else repr(environ[variable])
                 problems.append(f"{variable}: expected {exc}, came {shown}")
@@ -275,9 +273,9 @@ def settings_table_markdown() -> str:
     hints = typing.get_type_hints(Settings)
     rows = ["| variable | type | default | what it is |", "|---|---|---|---|"]
     for field in dataclasses.fields(Settings):
-        default = _show(field.default)
+        default = show(field.default)
         rows.append(
-            f"| `{_variable(field.name)}` | {_type_name(hints[field.name])} "
+            f"| `{_variable(field.name)}` | {type_name(hints[field.name])} "
             f"| {f'`{default}`' if default else ''} | {field.metadata['help']} |"
         )
     return "\n".join(rows) + "\n"
@@ -290,57 +288,3 @@ def _variable(name: str) -> str:
 def _suggestion(variable: str, known: list[str]) -> str:
     close = difflib.get_close_matches(variable, known, n=1)
     return f" Did you mean {close[0]}?" if close else ""
-
-
-def _parse(text: str, hint: Any, field: dataclasses.Field[Any]) -> Any:
-    """Turn the text of a variable into the field's type; ValueError says what was expected."""
-    if typing.get_origin(hint) is Literal:
-        choices = typing.get_args(hint)
-        if text not in choices:
-            raise ValueError(_type_name(hint))
-        return text
-    if typing.get_origin(hint) is tuple:
-        names = tuple(name.strip() for name in text.split(",") if name.strip())
-        if field.default and not names:
-            raise ValueError("at least one name")
-        return names
-    if hint in (int, float):
-        return _parse_number(text, hint, field.metadata["minimum"], field.metadata["maximum"])
-    if hint is bool:
-        if text.lower() not in _TRUE | _FALSE:
-            raise ValueError(_type_name(hint))
-        return text.lower() in _TRUE
-    return hint(text)
-
-
-def _parse_number(text: str, hint: type[int] | type[float], minimum: float, maximum: float) -> float:
-    expected = _type_name(hint)
-    if minimum > -math.inf:
-        expected += f" of at least {minimum:g}"
-    if maximum < math.inf:
-        expected += f" and at most {maximum:.0f}"
-    try:
-        value = hint(text)
-    except ValueError:
-        raise ValueError(expected) from None
-    if not minimum <= value <= maximum or math.isinf(value):
-        raise ValueError(expected)
-    return value
-
-
-def _type_name(hint: Any) -> str:
-    if typing.get_origin(hint) is Literal:
-        return " or ".join(typing.get_args(hint))
-    if typing.get_origin(hint) is tuple:
-        return "names"
-    return {int: "a whole number", float: "a number", bool: "true or false", SecretStr: "a secret"}.get(
-        hint, "text"
-    )
-
-
-def _show(default: Any) -> str:
-    if isinstance(default, SecretStr):
-        return ""
-    if isinstance(default, tuple):
-        return ",".join(default)
-    return f"{default:g}" if isinstance(default, float) else str(default)
