@@ -17,6 +17,8 @@ pytest.register_assert_rewrite(
     "tests.parts",
 )
 
+from tests.fake_torchserve import FakeTorchServe, fake_torchserve  # noqa: E402
+from tests.fakes import FigureClient  # noqa: E402
 from tests.parts.pod import MODEL_STORE  # noqa: E402
 from tests.parts.torchserve import TorchServe, torchserve  # noqa: E402
 
@@ -33,6 +35,13 @@ def _torchserve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TorchServe
         pytest.skip("needs the model archives: make archives")
     with torchserve(MODEL_STORE, tmp_path_factory.mktemp("torchserve")) as running:
         yield running
+
+
+@pytest.fixture(scope="module", name="models")
+def _models() -> Iterator[FakeTorchServe]:
+    """A stand-in for TorchServe that knows the tests' figure, for servers in processes of their own."""
+    with fake_torchserve(FigureClient()) as fake:
+        yield fake
 
 
 @pytest.fixture(autouse=True)

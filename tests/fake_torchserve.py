@@ -39,6 +39,11 @@ class FakeTorchServe:
     worker_status: str = "READY"
     model_version: str = "1.0"
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """What a server is told that is to ask it."""
+        return {"ANIMATION_INFERENCE": "torchserve", "ANIMATION_TORCHSERVE_URL": self.url}
+
 
 @contextmanager
 def fake_torchserve(models: InferenceClient) -> Iterator[FakeTorchServe]:

@@ -17,8 +17,7 @@ import requests
 
 from animation_server.storage.keys import is_key
 from tests.drawings import drawing
-from tests.fake_torchserve import SECONDS, FakeTorchServe, fake_torchserve
-from tests.fakes import FigureClient
+from tests.fake_torchserve import SECONDS, FakeTorchServe
 from tests.parts.process import eventually
 from tests.parts.server import Server, animation_server, post
 
@@ -30,12 +29,6 @@ MAX_BYTES = 1_000_000
 
 
 @pytest.fixture(scope="module")
-def models() -> Iterator[FakeTorchServe]:
-    with fake_torchserve(FigureClient()) as fake:
-        yield fake
-
-
-@pytest.fixture(scope="module")
 def server(models: FakeTorchServe, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with one place in its queue: whoever holds it needlessly is noticed at once."""
     with animation_server(tmp_path_factory.mktemp("server"), settings(models)) as running:
@@ -44,8 +37,7 @@ def server(models: FakeTorchServe, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def settings(models: FakeTorchServe) -> dict[str, str]:
     return {
-        "ANIMATION_INFERENCE": "torchserve",
-        "ANIMATION_TORCHSERVE_URL": models.url,
+        **models.settings,
         "ANIMATION_RENDER_THREADS": "1",
         "ANIMATION_MAX_QUEUE": "1",
         "ANIMATION_MOTIONS": "dab",

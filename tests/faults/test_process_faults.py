@@ -127,8 +127,7 @@ def test_the_disk_is_full(small_disk: Path, tmp_path: Path) -> None:
     """503, not ready and nothing left behind, not even in part; with room again all is well by itself."""
     with fake_torchserve(FigureClient()) as models:
         settings = {
-            "ANIMATION_INFERENCE": "torchserve",
-            "ANIMATION_TORCHSERVE_URL": models.url,
+            **models.settings,
             "ANIMATION_LOCAL_DIR": str(small_disk / "objects"),
             **SMALL_ANIMATIONS,
         }

@@ -79,8 +79,7 @@ def running_site(home: Path) -> Iterator[Site]:
     """Run the site for the length of the block."""
     with fake_torchserve(FigureClient()) as models, redis_server(home / "redis") as redis:
         settings = {
-            "ANIMATION_INFERENCE": "torchserve",
-            "ANIMATION_TORCHSERVE_URL": models.url,
+            **models.settings,
             "ANIMATION_LOCAL_DIR": str(home / "objects"),
             "ANIMATION_JOBS": "celery",
             "ANIMATION_REDIS_URL": redis.url,

@@ -16,8 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from animation_server.telemetry.observer import STAGES
 from tests.drawings import DRAWING
 from tests.expositions import Numbers, numbers
-from tests.fake_torchserve import FakeTorchServe, fake_torchserve
-from tests.fakes import FigureClient
+from tests.fake_torchserve import FakeTorchServe
 from tests.parts.server import Server, animation_server
 
 pytestmark = pytest.mark.slow
@@ -26,19 +25,12 @@ WORKERS = 2
 MAX_QUEUE = 5
 
 
-@pytest.fixture(scope="module", name="torchserve")
-def _torchserve() -> Iterator[FakeTorchServe]:
-    with fake_torchserve(FigureClient()) as fake:
-        yield fake
-
-
 @pytest.fixture(scope="module", name="server")
-def _server(torchserve: FakeTorchServe, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def _server(models: FakeTorchServe, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     settings = {
         "ANIMATION_WORKERS": str(WORKERS),
         "ANIMATION_MAX_QUEUE": str(MAX_QUEUE),
-        "ANIMATION_INFERENCE": "torchserve",
-        "ANIMATION_TORCHSERVE_URL": torchserve.url,
+        **models.settings,
     }
     with animation_server(tmp_path_factory.mktemp("metrics"), settings) as server:
         eventually(lambda: len(pids(server)) == WORKERS)
@@ -83,7 +75,7 @@ def made(of: Numbers) -> tuple[float | None, ...]:
     return tuple(of("animation_delivered_total", source=source) for source in ("rendered", "stored"))
 
 
-def test_any_process_tells_the_numbers_of_all(server: Server, torchserve: FakeTorchServe) -> None:
+def test_any_process_tells_the_numbers_of_all(server: Server, models: FakeTorchServe) -> None:
     """Sums over workers; every stage was timed; what a worker that was killed had done stays counted."""
     assert [post(server, f"m-{number}").status_code for number in range(4)] == [200] * 4
     scrapes = [numbers(scrape(server)) for _ in range(6)]
@@ -108,10 +100,10 @@ def test_any_process_tells_the_numbers_of_all(server: Server, torchserve: FakeTo
     assert of("animation_requests_in_flight") == 1
 
 
-def test_a_request_is_found_by_its_id(server: Server, torchserve: FakeTorchServe) -> None:
+def test_a_request_is_found_by_its_id(server: Server, models: FakeTorchServe) -> None:
     """One id, on the log line of the request and of what went wrong beneath, and told to TorchServe."""
     # enough for a process that warms up meanwhile, too
-    torchserve.behaviours = ["500"] * 5
+    models.behaviours = ["500"] * 5
     answer = requests.post(
         f"{server.url}/v1/animations",
         files={"image": DRAWING},
@@ -119,9 +111,9 @@ def test_a_request_is_found_by_its_id(server: Server, torchserve: FakeTorchServe
         headers={"X-Request-ID": "find-me"},
         timeout=60,
     )
-    torchserve.behaviours = []
+    models.behaviours = []
     assert answer.status_code == 503
-    assert "find-me" in torchserve.request_ids
+    assert "find-me" in models.request_ids
     lines = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
     ours = {line["event"]: line for line in lines if line.get("request_id") == "find-me"}
     assert set(ours) == {"dependency failed", "request"}

@@ -15,30 +15,22 @@ import requests
 from PIL import Image
 
 from tests.drawings import BLANK, DRAWING, TEXT_AS_PNG, drawing, png_header
-from tests.fake_torchserve import FakeTorchServe, fake_torchserve
-from tests.fakes import FigureClient
+from tests.fake_torchserve import FakeTorchServe
 from tests.parts.server import Server, animation_server, post
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def torchserve() -> Iterator[FakeTorchServe]:
-    with fake_torchserve(FigureClient()) as fake:
-        yield fake
-
-
-@pytest.fixture(scope="module")
-def server(torchserve: FakeTorchServe, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(models: FakeTorchServe, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that asks a stand-in for TorchServe over the network and renders for real."""
-    with animation_server(tmp_path_factory.mktemp("server"), settings(torchserve)) as running:
+    with animation_server(tmp_path_factory.mktemp("server"), settings(models)) as running:
         yield running
 
 
-def settings(torchserve: FakeTorchServe) -> dict[str, str]:
+def settings(models: FakeTorchServe) -> dict[str, str]:
     return {
-        "ANIMATION_INFERENCE": "torchserve",
-        "ANIMATION_TORCHSERVE_URL": torchserve.url,
+        **models.settings,
         "ANIMATION_TORCHSERVE_READ_TIMEOUT_S": "1",
         "ANIMATION_RENDER_THREADS": "2",
     }
@@ -79,15 +71,15 @@ def test_stays_alive_while_it_renders(server: Server) -> None:
     assert beats > 20
 
 
-def test_equal_requests_are_worked_on_once(server: Server, torchserve: FakeTorchServe) -> None:
+def test_equal_requests_are_worked_on_once(server: Server, models: FakeTorchServe) -> None:
     """Greenlets wait for each other as threads do: one of four asks the models, all get the same answer."""
-    asked = len(torchserve.requests)
-    torchserve.behaviours = ["half a second"]
+    asked = len(models.requests)
+    models.behaviours = ["half a second"]
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: post(server, drawing(40), motions="dab", size="64"), range(4)))
     assert [answer.status_code for answer in answers] == [200] * 4
     assert len({answer.text for answer in answers}) == 1
-    assert len(torchserve.requests) - asked == 2
+    assert len(models.requests) - asked == 2
 
 
 def test_bad_input_kills_no_worker(server: Server) -> None:
@@ -103,14 +95,14 @@ def test_bad_input_kills_no_worker(server: Server) -> None:
     assert server.log.read_text().count("Booting worker") == 1
 
 
-def test_heals_when_torchserve_does(server: Server, torchserve: FakeTorchServe) -> None:
+def test_heals_when_torchserve_does(server: Server, models: FakeTorchServe) -> None:
     """Slow is 504, failing is 503, both with Retry-After; the next request works."""
     for behaviour, status in (("slow", 504), ("500", 503), ("rubbish", 503)):
-        torchserve.behaviours = [behaviour]
+        models.behaviours = [behaviour]
         answer = post(server, drawing(20), motions="dab", size="64")
         assert answer.status_code == status, answer.text
         assert int(answer.headers["Retry-After"]) > 0
-    torchserve.behaviours = ["hang up"]
+    models.behaviours = ["hang up"]
     assert post(server, drawing(20), motions="dab", size="64").status_code == 200
 
 
@@ -123,15 +115,15 @@ def test_logs_are_json_lines(server: Server) -> None:
 
 
 def test_sigterm_finishes_what_was_accepted(
-    torchserve: FakeTorchServe, tmp_path_factory: pytest.TempPathFactory
+    models: FakeTorchServe, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """A request that is being rendered when SIGTERM comes is answered; then the process ends with 0."""
-    with animation_server(tmp_path_factory.mktemp("stopping"), settings(torchserve)) as server:
-        torchserve.behaviours = ["half a second"]
+    with animation_server(tmp_path_factory.mktemp("stopping"), settings(models)) as server:
+        models.behaviours = ["half a second"]
         with ThreadPoolExecutor(1) as pool:
-            asked = len(torchserve.requests)
+            asked = len(models.requests)
             answer: Future[requests.Response] = pool.submit(post, server, drawing(30), motions="dab")
-            while len(torchserve.requests) == asked:
+            while len(models.requests) == asked:
                 time.sleep(0.01)
             server.process.send_signal(signal.SIGTERM)
             assert answer.result().status_code == 200
