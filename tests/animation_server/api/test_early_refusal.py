@@ -107,6 +107,25 @@ def test_what_was_made_is_handed_out_without_a_place(start: Start, monkeypatch: 
     assert server.post(motions="dab").status_code == 200
 
 
+def test_what_is_in_the_making_is_waited_for_without_a_place(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that asks again gets what it asked for first, made once; that, too, is a find."""
+    monkeypatch.setattr(early_refusal, "LOOKS_A_FIND", 1)
+    began, joined = threading.Event(), threading.Event()
+    renderer = CountingRenderer(before_render=lambda: began.set() or joined.wait(10))
+    server = start(Settings(max_queue=1), renderer=renderer)
+    again = WatchedBody(DRAWING, lambda: threading.Timer(0.2, joined.set).start())
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(server.post, motions="dab")
+        assert began.wait(10)
+        second = server.http.post("/v1/animations?motions=dab", input_stream=again, content_type="image/png")
+        assert second.get_json() == first.result().get_json()
+    assert len(renderer.rendered) == 1
+    with full(server):
+        assert server.post(motions="dab").status_code == 200
+
+
 def test_what_is_made_after_all_is_no_find(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     """A place got free while the upload was read: that says nothing about what others may find."""
     monkeypatch.setattr(early_refusal, "LOOKS_A_FIND", 1)
