@@ -3,6 +3,7 @@
 const KEY = "api-key";
 const MOST_TRIES = 6;
 const MOST_WAIT_S = 20;
+const LOST = "The connection to the server was lost. Try again.";
 
 /** What the server said was wrong. `code` is its stable name, `status` the HTTP status; 0 where none came. */
 export class ServerError extends Error {
@@ -22,7 +23,8 @@ export function makeClient({ askForKey, say }) {
       const key = sessionStorage.getItem(KEY);
       if (key) sent.Authorization = `Bearer ${key}`;
       if (json) sent["Content-Type"] = "application/json";
-      const response = await reach(path, { method, headers: sent, body: json ? JSON.stringify(json) : body, signal });
+      const options = { method, headers: sent, body: json ? JSON.stringify(json) : body, signal };
+      const response = await orLost(fetch(path, options));
       if (response.ok) return response;
       const error = await errorOf(response);
       if (error.status === 401) {
@@ -31,6 +33,7 @@ export function makeClient({ askForKey, say }) {
         const seconds = Math.min(Number(response.headers.get("Retry-After")) || 1, MOST_WAIT_S);
         say(`The server is busy. Trying again in ${seconds} s …`);
         await pause(seconds, signal);
+        say("Trying again …");
       } else {
         throw error;
       }
@@ -45,8 +48,8 @@ export function makeClient({ askForKey, say }) {
       return withTag(await call("POST", "v1/characters", { body: form, signal }));
     },
 
-    async readCharacter(id) {
-      return withTag(await call("GET", `v1/characters/${encodeURIComponent(id)}`));
+    async readCharacter(id, signal) {
+      return withTag(await call("GET", `v1/characters/${encodeURIComponent(id)}`, { signal }));
     },
 
     /** Correct what was read with `tag`; a ServerError with status 412 where somebody else has meanwhile. */
@@ -60,7 +63,7 @@ export function makeClient({ askForKey, say }) {
     },
 
     async listMotions() {
-      return (await (await call("GET", "v1/motions")).json()).motions;
+      return (await jsonOf(await call("GET", "v1/motions"))).motions;
     },
 
     /**
@@ -74,7 +77,7 @@ export function makeClient({ askForKey, say }) {
         response = await call("POST", path, { json: wishes, headers: { Accept: "text/event-stream" }, signal });
       } catch (error) {
         if (error.code !== "no_jobs") throw error;
-        return (await (await call("POST", path, { json: wishes, signal })).json()).animations;
+        return (await jsonOf(await call("POST", path, { json: wishes, signal }))).animations;
       }
       for await (const job of jobsOf(response.body)) {
         onJob(job);
@@ -82,7 +85,7 @@ export function makeClient({ askForKey, say }) {
         if (job.state === "cancelled") throw new ServerError(409, "cancelled", "Stopped.");
         if (job.result) return job.result.animations;
       }
-      throw lost();
+      throw new ServerError(0, "lost", LOST);
     },
 
     async cancelJob(id) {
@@ -91,17 +94,18 @@ export function makeClient({ askForKey, say }) {
   };
 }
 
-async function reach(path, options) {
+/** What comes over the connection; a ServerError where that breaks, as it may in the middle of an answer. */
+async function orLost(promise) {
   try {
-    return await fetch(path, options);
+    return await promise;
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw lost();
+    throw new ServerError(0, "lost", LOST);
   }
 }
 
-function lost() {
-  return new ServerError(0, "lost", "The connection to the server was lost. Try again.");
+function jsonOf(response) {
+  return orLost(response.json());
 }
 
 async function errorOf(response) {
@@ -115,7 +119,7 @@ function isWorthWaiting(error) {
 }
 
 async function withTag(response) {
-  return { tag: response.headers.get("ETag"), ...(await response.json()) };
+  return { tag: response.headers.get("ETag"), ...(await jsonOf(response)) };
 }
 
 function pause(seconds, signal) {
@@ -133,7 +137,7 @@ async function* jobsOf(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
   for (;;) {
-    const { done, value } = await reader.read();
+    const { done, value } = await orLost(reader.read());
     if (done) return;
     text += value;
     const events = text.split("\n\n");

@@ -20,7 +20,7 @@ export class Figure {
   /**
    * @param {HTMLElement} stage holds an img, a canvas, an svg and a div, one over the other
    * @param {() => {tool: "joints"|"add"|"remove", size: number}} tool what is in the hand, size in screen pixels
-   * @param {() => void} onChange called when something was corrected, or undone
+   * @param {() => void} onChange called when a figure is shown, was corrected, or undone
    */
   constructor(stage, tool, onChange) {
     this.stage = stage;
@@ -30,6 +30,7 @@ export class Figure {
     this.mask = new Mask(stage.querySelector("canvas"));
     this.tool = tool;
     this.onChange = onChange;
+    this.strokes = 0;
     stage.addEventListener("pointerdown", (event) => this.#press(event));
     stage.addEventListener("keydown", (event) => this.#nudge(event));
   }
@@ -38,70 +39,82 @@ export class Figure {
   async show(character) {
     this.character = character;
     this.history = [];
-    this.moved = new Set();
-    this.isPainted = false;
+    this.isLoading = true;
     const { width, height, scale, offset } = character.texture;
     // Where the server means pixels' centres, a page means their corners: half a pixel lies between.
-    this.joints = Object.fromEntries(
+    const joints = Object.fromEntries(
       Object.entries(character.keypoints).map(([name, [x, y]]) => [
         name, { x: (x - offset[0]) / scale + 0.5, y: (y - offset[1]) / scale + 0.5 },
       ]),
     );
+    this.now = this.saved = { joints, stroke: 0 };
+    this.texture.removeAttribute("src"); // the picture before would stay until this one has come
     this.texture.src = character.urls.texture;
     this.stage.style.aspectRatio = `${width} / ${height}`;
     this.stage.style.setProperty("--shape", width / height);
     this.bones.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.#draw();
+    this.onChange();
     await Promise.all([this.texture.decode().catch(() => {}), this.mask.load(character.urls.mask, character.texture)]);
+    if (this.character !== character) return;
+    this.isLoading = false;
+    this.onChange();
   }
 
   get canBePainted() {
     return this.mask.isThere;
   }
 
+  /** Whether the mask cannot be had: this page may not read it. */
+  get isSealed() {
+    return !this.isLoading && !this.mask.isThere;
+  }
+
   get canUndo() {
     return this.history.length > 0;
   }
 
-  /** What a person has changed, as the server takes it; null where nothing was. */
+  /**
+   * What differs from `saved`, as the server takes it; null where nothing does. Once the server has it, `saved`
+   * is to be what `now` was: people go on correcting meanwhile, and may undo afterwards.
+   */
   get correction() {
     const { scale, offset } = this.character.texture;
     const { width, height } = this.character.image;
     const correction = {};
-    if (this.moved.size) {
-      correction.keypoints = Object.fromEntries(
-        [...this.moved].map((name) => [name, [
-          clamp((this.joints[name].x - 0.5) * scale + offset[0], 0, width),
-          clamp((this.joints[name].y - 0.5) * scale + offset[1], 0, height),
-        ]]),
-      );
+    const moved = Object.entries(this.now.joints).filter(([name, joint]) => joint !== this.saved.joints[name]);
+    if (moved.length) {
+      correction.keypoints = Object.fromEntries(moved.map(([name, { x, y }]) => [name, [
+        clamp((x - 0.5) * scale + offset[0], 0, width),
+        clamp((y - 0.5) * scale + offset[1], 0, height),
+      ]]));
     }
-    if (this.isPainted) correction.mask = this.mask.toDataURL();
+    if (this.now.stroke !== this.saved.stroke) correction.mask = this.mask.toDataURL();
     return Object.keys(correction).length ? correction : null;
   }
 
   undo() {
     const before = this.history.pop();
-    Object.assign(this, { joints: before.joints, moved: before.moved, isPainted: before.isPainted });
+    if (!before) return;
+    this.now = before.now;
     if (before.mask) this.mask.restore(before.mask);
-    this.#draw();
+    this.#place();
     this.onChange();
   }
 
   /** Remember how all is, before it is changed. */
   #remember({ mask = false } = {}) {
-    const { joints, moved, isPainted } = this;
-    this.history.push({ joints, moved, isPainted, mask: mask ? this.mask.copy() : null });
+    this.history.push({ now: this.now, mask: mask ? this.mask.copy() : null });
     if (this.history.length > MOST_UNDONE) this.history.shift();
   }
 
   #press(event) {
-    if (event.button !== 0) return;
+    if (event.button !== 0 || !event.isPrimary) return; // a second finger is no second hand
     const { tool, size } = this.tool();
     const joint = event.target.dataset.joint;
     if (tool === "joints" && joint) {
       const grip = this.#placeOf(event);
-      const { x, y } = this.joints[joint];
+      const { x, y } = this.now.joints[joint];
       let isMoved = false;
       this.#follow(event, (place) => {
         if (!isMoved) this.#remember();
@@ -110,7 +123,7 @@ export class Figure {
       });
     } else if (tool !== "joints" && this.canBePainted) {
       this.#remember({ mask: true });
-      this.isPainted = true;
+      this.now = { ...this.now, stroke: ++this.strokes };
       let last = this.#placeOf(event);
       const paint = (place) => {
         this.mask.paint(last, place, size * this.#texturePixels(), tool === "add");
@@ -126,14 +139,17 @@ export class Figure {
     event.preventDefault();
     event.target.focus();
     this.stage.setPointerCapture(event.pointerId);
-    const move = (moved) => {
+    const letGo = new AbortController();
+    const listen = (type, action) => this.stage.addEventListener(type, (each) => {
+      if (each.pointerId === event.pointerId) action(each);
+    }, { signal: letGo.signal });
+    listen("pointermove", (moved) => {
       for (const each of moved.getCoalescedEvents?.() ?? [moved]) step(this.#placeOf(each));
-    };
-    this.stage.addEventListener("pointermove", move);
-    this.stage.addEventListener("lostpointercapture", () => {
-      this.stage.removeEventListener("pointermove", move);
+    });
+    listen("lostpointercapture", () => {
+      letGo.abort();
       this.onChange();
-    }, { once: true });
+    });
   }
 
   #nudge(event) {
@@ -142,16 +158,16 @@ export class Figure {
     if (!joint || !direction) return;
     event.preventDefault();
     const step = event.shiftKey ? LARGE_STEP : STEP;
-    this.#remember();
-    const { x, y } = this.joints[joint];
+    if (!event.repeat) this.#remember(); // a key held down is one step
+    const { x, y } = this.now.joints[joint];
     this.#move(joint, { x: x + step * direction[0], y: y + step * direction[1] });
     this.onChange();
   }
 
   #move(name, { x, y }) {
     const { width, height } = this.character.texture;
-    this.joints = { ...this.joints, [name]: { x: clamp(x, 0, width), y: clamp(y, 0, height) } };
-    this.moved = new Set(this.moved).add(name);
+    const joint = { x: clamp(x, 0, width), y: clamp(y, 0, height) };
+    this.now = { ...this.now, joints: { ...this.now.joints, [name]: joint } };
     this.#place();
   }
 
@@ -175,7 +191,7 @@ export class Figure {
       return line;
     });
     this.bones.replaceChildren(...bones);
-    const joints = Object.keys(this.joints).map((name) => {
+    const joints = Object.keys(this.now.joints).map((name) => {
       const label = name.replace("_", " ");
       const joint = Object.assign(document.createElement("button"), {
         type: "button", className: sideOf(name), title: label, ariaLabel: label,
@@ -189,8 +205,8 @@ export class Figure {
 
   /** Put them where they are. */
   #place() {
-    const { left_shoulder: left, right_shoulder: right } = this.joints;
-    const places = { ...this.joints, neck: { x: (left.x + right.x) / 2, y: (left.y + right.y) / 2 } };
+    const { left_shoulder: left, right_shoulder: right } = this.now.joints;
+    const places = { ...this.now.joints, neck: { x: (left.x + right.x) / 2, y: (left.y + right.y) / 2 } };
     const { width, height } = this.character.texture;
     for (const bone of this.bones.children) {
       const { from, to } = bone.dataset;

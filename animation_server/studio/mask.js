@@ -6,14 +6,16 @@ export class Mask {
     this.veil = veil;
     this.canvas = document.createElement("canvas");
     this.isThere = false;
+    this.url = null;
   }
 
   /** Show the mask at an address. It stays away, and cannot be painted, where the page may not read it. */
   async load(url, { width, height }) {
     for (const canvas of [this.veil, this.canvas]) Object.assign(canvas, { width, height });
     this.isThere = false;
+    this.url = url;
     const image = await loadImage(url).catch(() => null);
-    if (!image) return;
+    if (!image || this.url !== url) return; // another drawing's was asked for meanwhile
     const context = this.canvas.getContext("2d", { willReadFrequently: true });
     context.drawImage(image, 0, 0);
     const pixels = context.getImageData(0, 0, width, height);
@@ -37,12 +39,18 @@ export class Mask {
     this.show();
   }
 
-  /** Take a copy, for `restore`. */
+  /** Take a copy, for `restore`: of the opacities only, a quarter of the bytes, as many copies are kept. */
   copy() {
-    return this.canvas.getContext("2d").getImageData(0, 0, this.canvas.width, this.canvas.height);
+    const { data } = this.canvas.getContext("2d").getImageData(0, 0, this.canvas.width, this.canvas.height);
+    const copied = new Uint8Array(data.length / 4);
+    for (let at = 0; at < copied.length; at++) copied[at] = data[4 * at + 3];
+    return copied;
   }
 
-  restore(pixels) {
+  restore(copied) {
+    const pixels = new ImageData(this.canvas.width, this.canvas.height);
+    pixels.data.fill(255);
+    for (let at = 0; at < copied.length; at++) pixels.data[4 * at + 3] = copied[at];
     this.canvas.getContext("2d").putImageData(pixels, 0, 0);
     this.show();
   }

@@ -1,6 +1,6 @@
 /** The page: a drawing is chosen, its figure corrected, and the figure animated. */
 
-import { makeClient } from "./client.js";
+import { ServerError, makeClient } from "./client.js";
 import { Figure } from "./figure.js";
 
 const $ = (id) => document.getElementById(id);
@@ -9,28 +9,42 @@ const CHARACTER = /^#character=([0-9a-f]+)$/;
 
 let character = null;
 let running = null; // the AbortController of what is under way
+let saving = Promise.resolve(); // the last correction sent
 
-const client = makeClient({ askForKey, say });
+const client = makeClient({ askForKey, say: (text) => running && say(text) });
 const figure = new Figure($("stage"), toolInHand, showTools);
 
-/** Do something that may take a while: one thing at a time, with its errors shown to whoever looks. */
+/**
+ * Do something that may take a while: one thing at a time, with its errors shown to whoever looks.
+ * `action` returns what is to be said in the end, if anything is.
+ */
 async function run(text, action) {
-  running?.abort();
+  stop();
   const mine = (running = new AbortController());
   document.body.classList.add("busy");
   say(text);
   try {
-    await action(mine.signal);
-    if (running === mine) say("");
+    const done = await action(mine.signal);
+    if (running === mine) say(done ?? "");
   } catch (error) {
     if (error.name !== "AbortError" && running === mine) say(error.message, true);
     if (!error.code && error.name !== "AbortError") throw error; // a mistake of ours: the console is to show it
   } finally {
     if (running === mine) {
       running = null;
-      document.body.classList.remove("busy");
+      stop();
     }
   }
+}
+
+/** Leave what is under way, if it is; the page is as if nothing were, at once. */
+function stop() {
+  running?.abort();
+  running = null;
+  document.body.classList.remove("busy");
+  if (document.activeElement === $("stop")) $("animate").focus();
+  $("animate").ariaDisabled = false;
+  $("stop").hidden = $("progress").hidden = true;
 }
 
 function say(text, isError = false) {
@@ -39,11 +53,11 @@ function say(text, isError = false) {
 }
 
 function askForKey() {
-  $("key").value = "";
+  $("key").value = $("key-dialog").returnValue = "";
   $("key-dialog").showModal();
   return new Promise((resolve, reject) => {
     $("key-dialog").addEventListener("close", () => {
-      if ($("key").value) resolve($("key").value);
+      if ($("key-dialog").returnValue === "use") resolve($("key").value);
       else reject(Object.assign(new Error("The server asks for an API key."), { code: "unauthorized" }));
     }, { once: true });
   });
@@ -57,23 +71,40 @@ function open(image) {
   });
 }
 
+/** Open the drawing that the address names; none where it names none. */
+function openLinked() {
+  stop();
+  leave();
+  say("");
+  const linked = CHARACTER.exec(location.hash);
+  if (!linked) return;
+  run("Opening the drawing …", async (signal) => {
+    await show(await client.readCharacter(linked[1], signal));
+  });
+}
+
 async function show(shown) {
   character = shown;
-  history.replaceState(null, "", `#character=${shown.id}`);
+  const address = `#character=${shown.id}`;
+  if (location.hash !== address) history.pushState(null, "", address); // Back leads to the drawing before
   $("start").hidden = true;
   $("figure").hidden = $("wishes").hidden = $("another").hidden = false;
   $("results").replaceChildren();
   document.querySelector("[name=tool][value=joints]").checked = true;
+  $("figure-title").focus();
   await Promise.all([figure.show(here(shown)), listMotions()]);
-  showTools();
+}
+
+/** Show the page's beginning. */
+function leave() {
+  character = null;
+  $("figure").hidden = $("wishes").hidden = $("another").hidden = true;
+  $("start").hidden = false;
 }
 
 function startAnew() {
-  character = null;
-  history.replaceState(null, "", location.pathname);
-  $("file").value = "";
-  $("figure").hidden = $("wishes").hidden = $("another").hidden = true;
-  $("start").hidden = false;
+  leave();
+  $("file").focus();
 }
 
 /** On a developer's machine one server has several names; its pictures are read by the page's own. */
@@ -98,27 +129,46 @@ function showTools() {
   const { tool } = toolInHand();
   $("stage").dataset.tool = tool;
   $("brush").classList.toggle("unused", tool === "joints");
-  $("undo").disabled = !figure.canUndo;
-  for (const input of document.querySelectorAll("[name=tool]:not([value=joints])")) {
-    input.disabled = !figure.canBePainted;
-    input.parentElement.title = figure.canBePainted
-      ? "" : "This page may not read the picture: the bucket's CORS rules do not allow it.";
+  $("joints").inert = tool !== "joints";
+  $("undo").ariaDisabled = !figure.canUndo; // not disabled: that would take the focus away
+  for (const brush of document.querySelectorAll("[name=tool]:not([value=joints])")) {
+    brush.disabled = !figure.canBePainted;
   }
+  $("sealed").hidden = !figure.isSealed;
 }
 
-async function saveCorrection() {
-  const correction = figure.correction;
+/** Send what was corrected; after the correction before, as that brings the tag that this one needs. */
+async function saveCorrection(signal) {
+  await saving.catch(() => {});
+  signal.throwIfAborted();
+  const { correction, now } = figure;
   if (!correction) return;
-  character = await client.correctCharacter(character.id, character.tag, correction);
-  await figure.show(here(character));
-  showTools();
+  const read = character;
+  try {
+    saving = client.correctCharacter(read.id, read.tag, correction).then((corrected) => {
+      if (character !== read) return; // another drawing was opened meanwhile
+      character = corrected;
+      figure.saved = now;
+    });
+    await saving;
+  } catch (error) {
+    if (error.code === "invalid_mask") error.message = "Nothing of the figure is left. Undo, or add to it.";
+    if (error.status !== 412) throw error;
+    await show(await client.readCharacter(read.id, signal));
+    const text = "It was corrected elsewhere meanwhile. This is how it is now: correct it again, or animate it.";
+    throw new ServerError(error.status, error.code, text);
+  }
+  signal.throwIfAborted();
 }
 
 function deleteCharacter() {
   if (!confirm("Delete this drawing and all animations of it?")) return;
-  run("Deleting …", async () => {
+  run("Deleting …", async (signal) => {
     await client.deleteCharacter(character.id);
+    signal.throwIfAborted();
+    history.replaceState(null, "", location.pathname);
     startAnew();
+    return "It is deleted.";
   });
 }
 
@@ -145,6 +195,11 @@ async function listMotions() {
 }
 
 function animate() {
+  if ($("animate").ariaDisabled === "true") return; // a double click
+  if (!$("motions").children.length) {
+    run("Looking for motions …", listMotions);
+    return;
+  }
   const wishes = new FormData($("form"));
   const motions = wishes.getAll("motion");
   if (!motions.length) {
@@ -154,36 +209,34 @@ function animate() {
   const format = wishes.get("format");
   run("Animating …", async (signal) => {
     let job = null;
-    $("animate").hidden = true;
+    $("animate").ariaDisabled = true;
     $("stop").hidden = $("progress").hidden = false;
     $("progress").removeAttribute("value");
     signal.addEventListener("abort", () => job && client.cancelJob(job.id).catch(() => {}));
-    try {
-      await saveCorrection();
-      const wanted = {
-        motions, format, background: wishes.get("background"), speed: Number(wishes.get("speed")),
-      };
-      const animations = await client.animate(character.id, wanted, (now) => {
-        job = now;
-        $("progress").value = now.progress;
-      }, signal);
-      showResults(animations, format);
-    } finally {
-      $("animate").hidden = false;
-      $("stop").hidden = $("progress").hidden = true;
-    }
+    await saveCorrection(signal);
+    const wanted = { motions, format, background: wishes.get("background"), speed: Number(wishes.get("speed")) };
+    const animations = await client.animate(character.id, wanted, (now) => {
+      job = now;
+      $("progress").value = now.progress;
+    }, signal);
+    showResults(animations, format);
+    return "It moves.";
   });
 }
 
 function showResults(animations, format) {
   $("results").replaceChildren(...Object.entries(animations).map(([motion, url]) => {
+    const text = `The drawing, ${motion}`;
     const shown = format === "mp4"
-      ? Object.assign(document.createElement("video"), { muted: true, loop: true, autoplay: true, playsInline: true })
-      : Object.assign(document.createElement("img"), { alt: `The drawing, ${motion}` });
+      ? Object.assign(document.createElement("video"), {
+        ariaLabel: text, controls: true, muted: true, loop: true, autoplay: true, playsInline: true,
+      })
+      : Object.assign(document.createElement("img"), { alt: text });
     shown.src = url;
     const extension = new URL(url).pathname.split(".").pop();
     const link = Object.assign(document.createElement("a"), {
-      href: url, download: `${motion}.${extension}`, textContent: motion,
+      href: url, download: `${motion}.${extension}`, textContent: `Save ${motion}`,
+      target: "_blank", // of another origin it is opened, not saved: not in the studio's place
     });
     const result = document.createElement("figure");
     const caption = document.createElement("figcaption");
@@ -191,12 +244,16 @@ function showResults(animations, format) {
     result.append(shown, caption);
     return result;
   }));
-  $("results").scrollIntoView({ behavior: "smooth", block: "nearest" });
+  $("results").scrollIntoView({ block: "nearest" });
 }
 
 // --- what people do
 
-$("file").addEventListener("change", () => $("file").files.length && open($("file").files[0]));
+$("file").addEventListener("change", () => {
+  const [file] = $("file").files;
+  $("file").value = ""; // so that the same file can be chosen again
+  if (file) open(file);
+});
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
   $("drop").classList.add("over");
@@ -205,12 +262,15 @@ document.addEventListener("dragleave", (event) => event.relatedTarget || $("drop
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   $("drop").classList.remove("over");
-  if (event.dataTransfer.files.length) open(event.dataTransfer.files[0]);
+  const [file] = event.dataTransfer.files;
+  if (file) open(file);
+  else say("That was no file. Save the picture first, then drop its file.", true);
 });
 document.addEventListener("paste", (event) => event.clipboardData.files.length && open(event.clipboardData.files[0]));
 $("another").addEventListener("click", () => {
-  running?.abort();
+  stop();
   say("");
+  history.pushState(null, "", location.pathname);
   startAnew();
 });
 $("tools").addEventListener("change", showTools);
@@ -221,9 +281,9 @@ $("form").addEventListener("submit", (event) => {
   animate();
 });
 $("stop").addEventListener("click", () => {
-  running?.abort();
-  say("");
+  stop();
+  say("Stopped.");
 });
+window.addEventListener("hashchange", openLinked);
 
-const linked = CHARACTER.exec(location.hash);
-if (linked) run("Opening the drawing …", async () => show(await client.readCharacter(linked[1])));
+openLinked();

@@ -4,103 +4,30 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import requests
 from PIL import Image
-from playwright.sync_api import Browser, ConsoleMessage, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from animation_server.api.keys import add_key
+from tests.animation_server.studio.driving import (
+    PATIENCE_MS,
+    animate,
+    centre_of,
+    character,
+    choose_motions,
+    drag,
+    mask_of,
+    open_sample,
+)
 from tests.drawings import png
-from tests.parts.chromium import chromium
 from tests.parts.server import Server, animation_server
 from tests.places import SAMPLE
 
 pytestmark = pytest.mark.slow
-
-PATIENCE_MS = 30_000
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with animation_server(tmp_path_factory.mktemp("studio"), {}) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A window of a fresh profile; fails where the page made a mistake, or broke its own policy."""
-    context = browser.new_context(viewport={"width": 1200, "height": 900}, accept_downloads=True)
-    context.set_default_timeout(PATIENCE_MS)
-    page = context.new_page()
-    mistakes: list[str] = []
-
-    def note(message: ConsoleMessage) -> None:
-        # What Chromium itself logs of answers like 401 is no mistake.
-        if message.type == "error" and not message.text.startswith("Failed to load resource"):
-            mistakes.append(message.text)
-
-    page.on("console", note)
-    page.on("pageerror", lambda error: mistakes.append(str(error)))
-    yield page
-    context.close()
-    assert not mistakes
-
-
-def open_sample(page: Page, server: Server) -> str:
-    """Open the sample drawing; returns its character's id."""
-    page.goto(server.url)
-    page.set_input_files("#file", SAMPLE)
-    expect(page.locator("#joints button")).to_have_count(13, timeout=PATIENCE_MS)
-    expect(page.locator("#tools [value=add]")).to_be_enabled(timeout=PATIENCE_MS)
-    expect(page.locator("#status")).to_have_text("")
-    return page.url.partition("#character=")[2]
-
-
-def choose_motions(page: Page, *wanted: str) -> None:
-    expect(page.locator("#motions input")).not_to_have_count(0)
-    for box in page.locator("#motions input").all():
-        box.set_checked(box.get_attribute("value") in wanted)
-
-
-def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
-    page.mouse.move(*start)
-    page.mouse.down()
-    page.mouse.move(*end, steps=5)
-    page.mouse.up()
-
-
-def centre_of(page: Page, selector: str) -> tuple[float, float]:
-    box = page.locator(selector).bounding_box()
-    assert box is not None
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
-def character(server: Server, name: str) -> dict[str, object]:
-    answer = requests.get(f"{server.url}/v1/characters/{name}", timeout=30)
-    assert answer.status_code == 200
-    return dict(answer.json())
-
-
-def mask_of(server: Server, name: str) -> np.ndarray:
-    urls = character(server, name)["urls"]
-    assert isinstance(urls, dict)
-    png = requests.get(urls["mask"], timeout=30).content
-    return np.asarray(Image.open(io.BytesIO(png)).convert("L")) > 127
-
-
-def animate(page: Page, count: int) -> None:
-    page.click("#animate")
-    expect(page.locator("#results figure")).to_have_count(count, timeout=PATIENCE_MS)
 
 
 def test_a_drawing_is_animated(page: Page, server: Server) -> None:
@@ -252,3 +179,14 @@ def test_a_key_is_asked_for(page: Page, tmp_path: Path) -> None:
         choose_motions(page, "dab")
         animate(page, 1)
         expect(page.locator("#key-dialog")).to_be_hidden()
+
+
+def test_what_is_dropped_and_no_file_is_said(page: Page, server: Server) -> None:
+    """Pictures dragged out of other pages often come as their addresses."""
+    page.goto(server.url)
+    page.evaluate("""() => {
+      const dataTransfer = new DataTransfer();
+      dataTransfer.setData("text/uri-list", "https://example.com/drawing.png");
+      document.dispatchEvent(new DragEvent("drop", { dataTransfer, cancelable: true }));
+    }""")
+    expect(page.locator("#status")).to_have_text(re.compile("no file"))
