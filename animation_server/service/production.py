@@ -26,7 +26,7 @@ from animation_server.telemetry.stages import observed, stage
 T = TypeVar("T")
 
 REMEMBERED_KEYS = 10_000
-"""Keys of the last orders, some 2 MB; a quarter of an hour's on four busy cores."""
+"""Keys of what was made or found last, some 2 MB; a quarter of an hour's on four busy cores."""
 
 
 @dataclass(frozen=True)
@@ -98,15 +98,16 @@ class Production:
     def deliver(self, order: Order, deadline: Deadline, progress: OnProgress = ignore_progress) -> Delivery:
         """Make what is missing and return the addresses of all animations.
 
-        Whoever was refused a place before asks the store in vain, most likely, and no more than for what was
-        ordered here lately. Raises CapacityError, CancelledError, DependencyError, and what `prepare` raises.
+        Whoever was refused a place before asks the store in vain, most likely, and no more than for what is
+        in the making here or was there lately. Raises CapacityError, CancelledError, DependencyError, and
+        what `prepare` raises.
         """
         keys = list(order.keys.values())
         if not self._recent.has(keys):
             self.admission.claim_again()
-        self._recent.add(keys)
         with blame_deadline(deadline):
             there = self._store.exists(keys, deadline.remaining_s())
+        self._recent.add(key for key, found in zip(keys, there, strict=True) if found)
         missing = [motion for motion, found in zip(order.keys, there, strict=True) if not found]
         stages_s: dict[str, float] = {}
         if missing:
@@ -183,7 +184,8 @@ class Production:
                     self._store.put(order.keys[motion], clip.data, clip.content_type, deadline.remaining_s())
             ledger.note(motion, "store", 1.0)
 
-        with self._admitted(deadline):
+        making = [order.keys[motion] for motion in missing]
+        with self._recent.unless_failed(making), self._admitted(deadline):
             prepared = self._executor.run(prepare)
             self._executor.map(render, missing)
         return times.seconds
@@ -219,6 +221,18 @@ class _Recent:
                 self._keys[key] = None
             for key in list(itertools.islice(self._keys, max(0, len(self._keys) - self._size))):
                 del self._keys[key]
+
+    @contextmanager
+    def unless_failed(self, keys: Sequence[str]) -> Iterator[None]:
+        """Remember some from now on, but not where the block fails."""
+        self.add(keys)
+        try:
+            yield
+        except Exception:
+            with self._lock:
+                for key in keys:
+                    self._keys.pop(key, None)
+            raise
 
 
 class _StageTimes:

@@ -18,7 +18,7 @@ from animation_server.service import admission, production
 from animation_server.service.admission import Deadline
 from animation_server.settings import Settings
 from tests.app_client import Server, Start, assert_error
-from tests.drawings import DRAWING
+from tests.drawings import DRAWING, TEXT_AS_PNG
 from tests.fakes import CountingRenderer
 from tests.parts.process import eventually
 
@@ -110,20 +110,22 @@ def test_what_was_made_is_handed_out_without_a_place(start: Start, monkeypatch: 
 def test_what_is_in_the_making_is_waited_for_without_a_place(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A client that asks again gets what it asked for first, made once; that, too, is a find."""
+    """A client that asks again, while its order is still in the queue, gets what is made for that."""
     monkeypatch.setattr(early_refusal, "LOOKS_A_FIND", 1)
-    began, joined = threading.Event(), threading.Event()
-    renderer = CountingRenderer(before_render=lambda: began.set() or joined.wait(10))
-    server = start(Settings(max_queue=1), renderer=renderer)
+    joined = threading.Event()
+    renderer = CountingRenderer(before_render=lambda: joined.wait(10))
+    server = start(Settings(max_queue=3), renderer=renderer)
+    places = parts_of(server.app).service.admission
     again = WatchedBody(DRAWING, lambda: threading.Timer(0.2, joined.set).start())
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(3) as pool:
+        for motion in ("jumping", "zombie"):
+            pool.submit(server.post, motions=motion)
+        assert eventually(lambda: not places._idle, 10)
         first = pool.submit(server.post, motions="dab")
-        assert began.wait(10)
+        assert eventually(lambda: bool(places._waiting), 10)
         second = server.http.post("/v1/animations?motions=dab", input_stream=again, content_type="image/png")
         assert second.get_json() == first.result().get_json()
-    assert len(renderer.rendered) == 1
-    with full(server):
-        assert server.post(motions="dab").status_code == 200
+    assert len(renderer.rendered) == 3
 
 
 def test_what_is_made_after_all_is_no_find(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,6 +165,20 @@ def test_only_the_latest_are_remembered(start: Start, monkeypatch: pytest.Monkey
         assert server.post(motions="jumping").status_code == 200
         assert server.post(motions="zombie").status_code == 200
         assert_error(server.post(motions="dab"), 503, "busy")
+
+
+def test_what_failed_is_not_remembered(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not there to be handed out, and any amount of it leaves what is there in memory."""
+    monkeypatch.setattr(early_refusal, "LOOKS_A_FIND", 2)
+    monkeypatch.setattr(production, "REMEMBERED_KEYS", 2)
+    server = start(Settings(max_queue=1))
+    known = server.post(motions="jumping").get_json()
+    for number in range(5):
+        assert_error(server.post(TEXT_AS_PNG + b"%d" % number, motions="dab"), 415, "unsupported_media_type")
+    with full(server):
+        assert server.post(motions="jumping").get_json() == known
+        monkeypatch.setattr(server.store, "exists", lambda *_: pytest.fail("asked the store"))
+        assert_error(server.post(TEXT_AS_PNG + b"4", motions="dab"), 503, "busy")
 
 
 def test_a_new_character_is_never_looked_for(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
