@@ -31,12 +31,14 @@ export class Figure {
     this.tool = tool;
     this.onChange = onChange;
     this.strokes = 0;
+    this.letGo = null; // ends the drag under way
     stage.addEventListener("pointerdown", (event) => this.#press(event));
     stage.addEventListener("keydown", (event) => this.#nudge(event));
   }
 
   /** Show a character as the server describes it. */
   async show(character) {
+    this.letGo?.abort();
     this.character = character;
     this.history = [];
     this.isLoading = true;
@@ -139,7 +141,7 @@ export class Figure {
     event.preventDefault();
     event.target.focus();
     this.stage.setPointerCapture(event.pointerId);
-    const letGo = new AbortController();
+    const letGo = (this.letGo = new AbortController());
     const listen = (type, action) => this.stage.addEventListener(type, (each) => {
       if (each.pointerId === event.pointerId) action(each);
     }, { signal: letGo.signal });

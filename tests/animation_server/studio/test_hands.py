@@ -13,6 +13,7 @@ from tests.animation_server.studio.driving import (
     animate,
     centre_of,
     choose_motions,
+    choose_second,
     has_focus,
     nudge,
     open_sample,
@@ -67,6 +68,16 @@ def test_a_swipe_over_the_drawing_scrolls_unless_it_paints(phone: Page, server: 
     touch(phone, *({1: (box["x"] + 8, box["y"] + 300 - 15 * step)} for step in range(12)))
     phone.wait_for_timeout(300)
     assert (phone.evaluate("scrollY") - start > 50) == (tool == "joints")
+
+
+def test_what_is_said_is_seen_on_a_phone(phone: Page, server: Server) -> None:
+    """Also by those who have scrolled down to the button that made the page say it."""
+    open_sample(phone, server)
+    choose_motions(phone)
+    phone.click("#animate")
+    expect(phone.locator("#status")).to_have_text("Choose at least one motion.")
+    expect(phone.locator("#animate")).to_be_in_viewport()
+    expect(phone.locator("#status")).to_be_in_viewport(ratio=1)
 
 
 def test_a_key_held_down_is_undone_at_once(page: Page, server: Server) -> None:
@@ -125,6 +136,34 @@ def test_what_is_shown_is_told(page: Page, server: Server) -> None:
     expect(page.get_by_label("The drawing, dab")).to_be_visible()
     expect(page.get_by_role("link", name=re.compile("^Save dab$"))).to_be_visible()
     assert page.locator("video").evaluate("film => film.controls && !film.paused")
+
+
+def test_a_drag_ends_where_its_drawing_does(page: Page, server: Server) -> None:
+    """Another drawing that comes meanwhile has joints of its own."""
+    open_sample(page, server)
+    x, y = centre_of(page, "[data-joint=left_hand]")
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x - 20, y)
+    choose_second(page)
+    expect(page.locator("#tools [value=add]")).to_be_enabled()
+    before = place_of(page, "left_hand")
+    page.mouse.move(x - 200, y)
+    page.mouse.up()
+    assert place_of(page, "left_hand") == before
+
+
+def test_joints_and_tools_are_seen_in_forced_colours(page: Page, server: Server) -> None:
+    """Where a high contrast is wished for, what is only drawn as a background is left out by default."""
+    page.emulate_media(forced_colors="active")
+    open_sample(page, server)
+    assert (
+        page.locator("[data-joint=nose]").evaluate("nose => getComputedStyle(nose).backgroundImage") != "none"
+    )
+    borders = page.locator("#tools label > span").evaluate_all(
+        "tools => tools.map((tool) => getComputedStyle(tool).borderColor)"
+    )
+    assert borders[0] != borders[1]
 
 
 @pytest.mark.parametrize("motion", ["reduce", "no-preference"])
