@@ -13,10 +13,10 @@ from tests.animation_server.studio.driving import (
     animate,
     centre_of,
     choose_motions,
-    choose_second,
     has_focus,
     nudge,
     open_sample,
+    open_second,
     place_of,
 )
 from tests.parts.server import Server
@@ -145,8 +145,7 @@ def test_a_drag_ends_where_its_drawing_does(page: Page, server: Server) -> None:
     page.mouse.move(x, y)
     page.mouse.down()
     page.mouse.move(x - 20, y)
-    choose_second(page)
-    expect(page.locator("#tools [value=add]")).to_be_enabled()
+    open_second(page)
     before = place_of(page, "left_hand")
     page.mouse.move(x - 200, y)
     page.mouse.up()
