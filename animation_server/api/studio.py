@@ -27,6 +27,7 @@ _POLICY = "; ".join(
         "base-uri 'none'",
         "form-action 'none'",
         "frame-ancestors 'none'",
+        "require-trusted-types-for 'script'",  # no text becomes markup, whatever is written here later
     )
 )
 """What the page may do: nothing but what it was sent with, so that nobody's script gets hold of a key."""

@@ -42,6 +42,7 @@ def test_nobody_elses_script_runs(start: Start) -> None:
         assert directives["default-src"] == "'none'"
         assert directives["script-src"] == directives["connect-src"] == "'self'"
         assert directives["frame-ancestors"] == "'none'"
+        assert directives["require-trusted-types-for"] == "'script'"
     page = http.get("/").text
     assert not re.search(r"<script(?![^>]*src=)|<style|\son\w+=|\sstyle=", page)
 
