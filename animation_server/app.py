@@ -154,7 +154,7 @@ def make_inference_client(
     if settings.inference == "embedded":
         from animation_server.inference.embedded import EmbeddedClient
 
-        return EmbeddedClient(threads=settings.inference_threads)
+        return EmbeddedClient(threads=settings.inference_threads, run_native=executor.run_native)
     from animation_server.inference.torchserve import TorchServeAddress, TorchServeClient
 
     address = TorchServeAddress(

@@ -52,6 +52,10 @@ class Executor(Protocol):
         """Run for every item, side by side; wait for all; raise the first item's error that there is."""
         ...
 
+    def run_native(self, function: Callable[[], T]) -> T:
+        """Run what waits for a native lock from wherever the caller is, where that stops no loop."""
+        ...
+
     def run_io(self, function: Callable[[], T]) -> T:
         """Run a network call from wherever the caller is, where patched sockets work."""
         ...
@@ -82,7 +86,7 @@ class MapIO(Protocol):
 
 
 def call_directly(function: Callable[[], T]) -> T:
-    """Run a network call in the calling thread: right wherever nothing is patched."""
+    """Run a network call, or a wait, in the calling thread: right wherever nothing is patched."""
     return function()
 
 
@@ -136,6 +140,10 @@ class ThreadExecutor:
         outcomes = [self._pool.submit(copy_context().run, _Outcome, function, item) for item in items]
         return [outcome.get() for outcome in [future.result() for future in outcomes]]
 
+    def run_native(self, function: Callable[[], T]) -> T:
+        """See Executor."""
+        return function()
+
     def run_io(self, function: Callable[[], T]) -> T:
         """See Executor."""
         return function()
@@ -182,6 +190,14 @@ class GeventExecutor:
         running = [self._pool.spawn(copy_context().run, self._call, function, item) for item in items]
         outcomes = [cast("_Outcome[T]", result.get()) for result in running]
         return [outcome.get() for outcome in outcomes]
+
+    def run_native(self, function: Callable[[], T]) -> T:
+        """See Executor."""
+        if self._native_ident() != self._hub_ident:
+            return function()
+        # Not one of the pool's threads: all of them may be rendering.
+        outcome = self._hub.threadpool.apply(copy_context().run, (_Outcome, lambda _: function(), None))
+        return cast("_Outcome[T]", outcome).get()
 
     def run_io(self, function: Callable[[], T]) -> T:
         """See Executor."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from animation_server.concurrency import native_lock
+from animation_server.concurrency import call_directly, native_lock
 from animation_server.errors import InferenceUnavailableError
 from animation_server.inference.contract import Detection, Pose
 
@@ -23,12 +24,20 @@ class EmbeddedClient:
 
     weights_dir : folder of the networks, None for those in the package.
     threads : threads of one prediction, 0 for as many as there are cores.
+    run_native : runs what waits for a native lock; see concurrency.Executor.
     """
 
-    def __init__(self, weights_dir: Path | None = None, threads: int = 0) -> None:
+    def __init__(
+        self,
+        weights_dir: Path | None = None,
+        threads: int = 0,
+        run_native: Callable[[Callable[[], Any]], Any] = call_directly,
+    ) -> None:
         self._weights_dir = weights_dir
         self._threads = threads
-        # Renders wait for this lock in native threads, where one of gevent's would not do.
+        self._run_native = run_native
+        # Renders wait for this lock in native threads, where one of gevent's would not do. The loop's thread
+        # never does: imports let other greenlets run, and the second one that came would wait for the first.
         self._loading = native_lock()
         self._predictor: Predictor | None = None
 
@@ -63,6 +72,12 @@ class EmbeddedClient:
         self._predictor = None
 
     def _load(self) -> Predictor:
+        predictor = self._predictor
+        if predictor is None:
+            predictor = self._run_native(self._load_once)
+        return predictor
+
+    def _load_once(self) -> Predictor:
         with self._loading:
             if self._predictor is None:
                 from torchserve_model.predictor import Predictor

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -78,6 +80,36 @@ def test_embedded_models_that_cannot_be_loaded(tmp_path: object) -> None:
     """Missing weights are a dependency that fails, and say so."""
     with pytest.raises(InferenceUnavailableError, match="cannot be loaded"):
         EmbeddedClient(weights_dir=tmp_path).check()  # type: ignore[arg-type]
+
+
+GEVENT_PROGRAM = """
+from gevent import monkey
+monkey.patch_all()
+import faulthandler
+import time
+from types import SimpleNamespace
+import gevent
+from animation_server.concurrency import make_executor
+from animation_server.inference.embedded import EmbeddedClient
+from torchserve_model.predictor import Predictor
+
+def load(**_):
+    time.sleep(0.01)  # others run, as while an import waits for another thread's
+    return SimpleNamespace(version="1")
+
+faulthandler.dump_traceback_later(20, exit=True)
+Predictor.load = load
+executor = make_executor(1)
+client = EmbeddedClient(run_native=executor.run_native)
+calls = [gevent.spawn(client.version) for _ in range(2)] + [gevent.spawn(executor.run, client.version)]
+gevent.joinall(calls, raise_error=True)
+assert [call.value for call in calls] == ["1"] * 3
+"""
+
+
+def test_the_first_calls_may_come_at_once() -> None:
+    """Under gevent others run while the models are loaded: the loop must not wait for itself then."""
+    subprocess.run([sys.executable, "-c", GEVENT_PROGRAM], check=True, timeout=60)
 
 
 @pytest.fixture
