@@ -5,12 +5,20 @@ from __future__ import annotations
 import queue
 import threading
 import time
+from dataclasses import dataclass
 
 from animation_server.concurrency import native_lock
 from animation_server.errors import OverloadedError
 from animation_server.jobs.making import MakeJob
 from animation_server.jobs.records import JobRecords
 from animation_server.jobs.runner import run_job
+
+
+@dataclass(frozen=True, eq=False)
+class _Kept:
+    """A job's image, told from an equal one that comes with the same job later."""
+
+    image: bytes
 
 
 class InProcessQueue:
@@ -37,7 +45,7 @@ class InProcessQueue:
         self._most = workers + most_waiting
         self._most_bytes = most_bytes
         self._lock = native_lock()
-        self._images: dict[str, bytes] = {}
+        self._kept: dict[str, _Kept] = {}
         self._unsent: set[str] = set()
         self._queue: queue.Queue[str | None] = queue.Queue()
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(workers)]
@@ -45,20 +53,20 @@ class InProcessQueue:
 
     def has_room(self) -> bool:
         """See JobQueue."""
-        return len(self._images) < self._most
+        return len(self._kept) < self._most
 
     def accept(self, job_id: str, image: bytes) -> None:
         """See JobQueue."""
         with self._lock:
-            if job_id in self._images:
+            if job_id in self._kept:
                 return
-            held = sum(map(len, self._images.values()))
+            held = sum(len(kept.image) for kept in self._kept.values())
             if not self.has_room() or held + len(image) > self._most_bytes:
                 raise OverloadedError(
-                    f"{len(self._images)} jobs with {held} bytes of images are waiting or worked on already. "
+                    f"{len(self._kept)} jobs with {held} bytes of images are waiting or worked on already. "
                     "Try again later."
                 )
-            self._images[job_id] = image
+            self._kept[job_id] = _Kept(image)
             self._unsent.add(job_id)
             is_first, self._started = not self._started, True
         if is_first:  # not before there is a job: many an app never has one
@@ -76,7 +84,7 @@ class InProcessQueue:
     def discard(self, job_id: str) -> None:
         """See JobQueue."""
         with self._lock:
-            self._images.pop(job_id, None)
+            self._kept.pop(job_id, None)
             self._unsent.discard(job_id)
 
     def waiting(self) -> int:
@@ -93,12 +101,20 @@ class InProcessQueue:
 
     def _work(self) -> None:
         while (job_id := self._queue.get()) is not None:
-            self._run(job_id)
-            self.discard(job_id)
+            kept = self._kept.get(job_id)
+            if kept is not None:  # else it was cancelled while it waited
+                self._run(job_id, kept.image)
+                self._let_go(job_id, kept)
 
-    def _run(self, job_id: str) -> None:
-        request, image = self._records.get_request(job_id), self._images.get(job_id)
-        if request is None or image is None:  # cancelled while it waited
+    def _let_go(self, job_id: str, kept: _Kept) -> None:
+        """Keep an image no longer; but another's, where the job was forgotten and has come again, stays."""
+        with self._lock:
+            if self._kept.get(job_id) is kept:
+                del self._kept[job_id]
+
+    def _run(self, job_id: str, image: bytes) -> None:
+        request = self._records.get_request(job_id)
+        if request is None:
             return
         retry_s: float | None = 0.0
         while retry_s is not None:

@@ -67,7 +67,7 @@ def run_job(job_id: str, make: Make, records: JobRecords, deadline_s: float) -> 
     started = time.monotonic()
     changes, retry_s = _attempt(job_id, make, records, deadline_s, turn.attempt)
     _record(records, job_id, changes)
-    fields = {"job": log_name(job_id), "state": changes["state"], "attempt": turn.attempt}
+    fields = {"job": log_name(job_id), "state": changes.get("state", "cancelled"), "attempt": turn.attempt}
     log.info("job", extra={**fields, "duration_ms": round((time.monotonic() - started) * 1000, 1)})
     return retry_s
 
@@ -83,7 +83,8 @@ def _attempt(
         with _reporting(job_id, meter, deadline, records):
             result = make(meter, deadline)
     except CancelledError:
-        return {"state": "cancelled"}, None
+        # We know of it from the records, where the job is finished or gone, and may have come again by now.
+        return {}, None
     except DeadlineError as exc:
         return _failure(job_error(exc)), None
     except (DependencyError, OverloadedError) as exc:
@@ -129,7 +130,8 @@ def _record(records: JobRecords, job_id: str, changes: dict[str, Any]) -> None:
     give_up_at = time.monotonic() + RECORD_PATIENCE_S
     while True:
         try:
-            records.update(job_id, **changes)
+            if changes:
+                records.update(job_id, **changes)
             records.release(job_id)
         except JobsUnavailableError:
             if time.monotonic() >= give_up_at:

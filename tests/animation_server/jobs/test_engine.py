@@ -16,7 +16,9 @@ from animation_server.jobs.engine import IdempotencyKey, JobEngine
 from animation_server.jobs.in_process import InProcessQueue
 from animation_server.jobs.job import Job, JobRequest, JobResult
 from animation_server.jobs.records import MemoryRecords
+from animation_server.jobs.runner import ProgressMeter
 from animation_server.jobs.watched_records import WatchedRecords
+from animation_server.service.admission import Deadline
 from animation_server.telemetry.observer import Unwatched
 from tests.job_records import REQUEST, RESULT
 from tests.parts.process import eventually
@@ -130,6 +132,34 @@ def test_a_key_names_one_job(start_engine: Callable[..., JobEngine]) -> None:
 
 
 KEY = IdempotencyKey("mine", "fingerprint")
+
+
+def test_a_forgotten_job_does_not_cancel_its_successor() -> None:
+    """A request may come again under its key while the work for the job that was deleted is still ending."""
+    begun, left, may_end, made = threading.Event(), threading.Event(), threading.Event(), []
+
+    def work(_request: JobRequest, image: bytes, _meter: ProgressMeter, deadline: Deadline) -> JobResult:
+        made.append(image)
+        if len(made) > 1:
+            return RESULT
+        begun.set()
+        assert eventually(lambda: deadline.cancelled, 10)
+        left.set()
+        may_end.wait(10)  # for the models, which are not cancelled
+        deadline.check()
+        return RESULT
+
+    records = MemoryRecords(60)
+    engine = JobEngine(records, InProcessQueue(work, records, 1, 1, 10, most_bytes=100))
+    job = engine.submit(REQUEST, b"1", KEY)
+    assert begun.wait(10)
+    engine.forget(job.id)
+    assert left.wait(10)
+    again = engine.submit(REQUEST, b"1", KEY)
+    may_end.set()
+    assert engine.wait(again.id, 10).state == "done"
+    assert made == [b"1", b"1"]
+    engine.close()
 
 
 def test_what_could_not_be_sent_was_not_accepted() -> None:
