@@ -60,23 +60,27 @@ def stage(name: str) -> Iterator[None]:
 
 
 def staged(name: str, items: Iterator[T]) -> Iterator[T]:
-    """Pass items on, and report the making of all of them as one stage: what an encoder draws from."""
+    """Pass items on, and report the making of all of them as one stage: what an encoder draws from.
+
+    Of items that are left half way nothing is reported: the garbage collector notices that, within whatever
+    the thread is at, which may hold the very lock that whoever is told waits for.
+    """
     observer = _observer.get()
     if observer is None:
         yield from items
         return
     spent_s = 0.0
-    try:
-        while True:
-            started = time.perf_counter()
-            try:
-                item = next(items)
-            except StopIteration:
-                return
-            finally:
-                seconds = time.perf_counter() - started
-                spent_s += seconds
-                observer.inner_s += seconds
-            yield item
-    finally:
-        observer.observe(name, spent_s)
+    while True:
+        started, ended = time.perf_counter(), True
+        try:
+            item = next(items)
+            ended = False
+        except StopIteration:
+            return
+        finally:
+            seconds = time.perf_counter() - started
+            spent_s += seconds
+            observer.inner_s += seconds
+            if ended:
+                observer.observe(name, spent_s)
+        yield item

@@ -56,6 +56,16 @@ def test_stages_within_stages_are_left_out() -> None:
     assert times.seconds["deform"] >= 0.04
 
 
+def test_what_is_left_half_way_is_not_reported() -> None:
+    """Its end may be told by the garbage collector, within anything, locks of whoever is told included."""
+    times = Times()
+    with observed(times):
+        items = staged("draw", iter([1, 2]))
+        next(items)
+        del items
+    assert times.calls == {}
+
+
 def test_what_is_drawn_on_demand_is_one_stage() -> None:
     """An encoder that draws from its source is told apart from it, however many frames there are."""
     times = Times()
