@@ -180,10 +180,20 @@ class _Child:
         return image
 
     def _drop_image(self, job_id: str) -> None:
+        if self._has_come_again(job_id):
+            return
         try:
             self._service.store.delete([upload_key(job_id)])
         except StorageError as exc:
             log.warning("upload not deleted", extra={"job": log_name(job_id), "reason": str(exc)})
+
+    def _has_come_again(self, job_id: str) -> bool:
+        """Whether a job was deleted while it was worked on and handed in anew: its image has the same key."""
+        try:
+            job = self._records.get(job_id)
+        except JobsUnavailableError:  # better an image too few than one that stays
+            return False
+        return job is not None and not job.is_finished
 
 
 def _register(app: Celery, child: _Child) -> None:
