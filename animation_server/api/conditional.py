@@ -24,6 +24,14 @@ def answer_json(body: BaseModel | dict[str, object], etag: str = "") -> Response
     """
     content = body.model_dump() if isinstance(body, BaseModel) else body
     response = Response(json.dumps(content, sort_keys=False) + "\n", mimetype="application/json")
+    return revalidated(response, etag)
+
+
+def revalidated(response: Response, etag: str = "") -> Response:
+    """Let clients keep an answer but ask about it every time; it becomes 304 where they have this version.
+
+    etag : see answer_json.
+    """
     if etag:
         response.set_etag(etag)
     else:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path, PurePath
 
-from flask import Blueprint, Response, abort, request
+from flask import Blueprint, Response, abort
 
-from animation_server.api.conditional import REVALIDATE
+from animation_server.api.conditional import revalidated
 from animation_server.api.describe import Answer, Media, describe
 
 blueprint = Blueprint("studio", __name__)
 
-PAGE = "index.html"
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _TEXT = {"type": "string"}
 
@@ -44,7 +43,7 @@ def get_studio() -> Response:
 
     A page for people: choose a drawing, correct its figure, animate it.
     """
-    return _file(PAGE)
+    return _file("index.html")
 
 
 @blueprint.get("/studio/<path:name>")
@@ -64,13 +63,10 @@ def _file(name: str) -> Response:
     if content is None:
         abort(404)
     response = Response(content, mimetype=_TYPES[PurePath(name).suffix])
-    response.add_etag()
-    response.headers["Cache-Control"] = REVALIDATE
     response.headers["Content-Security-Policy"] = _POLICY
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["X-Content-Type-Options"] = "nosniff"
-    response.make_conditional(request)
-    return response
+    return revalidated(response)
 
 
 @cache

@@ -7,8 +7,8 @@ admitted up to a bound. A drawing is prepared once, its motions are rendered sid
 from __future__ import annotations
 
 import hashlib
-import itertools
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -206,7 +206,7 @@ class _Recent:
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._keys: dict[str, None] = {}  # in order
+        self._keys: OrderedDict[str, None] = OrderedDict()
         self._lock = threading.Lock()
 
     def has(self, keys: Iterable[str]) -> bool:
@@ -217,10 +217,10 @@ class _Recent:
         """Remember some, as the latest."""
         with self._lock:
             for key in keys:
-                self._keys.pop(key, None)
                 self._keys[key] = None
-            for key in list(itertools.islice(self._keys, max(0, len(self._keys) - self._size))):
-                del self._keys[key]
+                self._keys.move_to_end(key)
+            while len(self._keys) > self._size:
+                self._keys.popitem(last=False)
 
     @contextmanager
     def unless_failed(self, keys: Sequence[str]) -> Iterator[None]:

@@ -49,17 +49,17 @@ export function makeClient({ askForKey, say }) {
     },
 
     async readCharacter(id, signal) {
-      return withTag(await call("GET", `v1/characters/${encodeURIComponent(id)}`, { signal }));
+      return withTag(await call("GET", placeOf(id), { signal }));
     },
 
     /** Correct what was read with `tag`; a ServerError with status 412 where somebody else has meanwhile. */
     async correctCharacter(id, tag, correction) {
       const headers = { "If-Match": tag };
-      return withTag(await call("PATCH", `v1/characters/${encodeURIComponent(id)}`, { json: correction, headers }));
+      return withTag(await call("PATCH", placeOf(id), { json: correction, headers }));
     },
 
     async deleteCharacter(id) {
-      await call("DELETE", `v1/characters/${encodeURIComponent(id)}`);
+      await call("DELETE", placeOf(id));
     },
 
     async listMotions() {
@@ -71,7 +71,7 @@ export function makeClient({ askForKey, say }) {
      * onJob is told of the job whenever it has changed, where the server has jobs.
      */
     async animate(id, wishes, onJob, signal) {
-      const path = `v1/characters/${encodeURIComponent(id)}/animations`;
+      const path = `${placeOf(id)}/animations`;
       let response;
       try {
         response = await call("POST", path, { json: wishes, headers: { Accept: "text/event-stream" }, signal });
@@ -92,6 +92,10 @@ export function makeClient({ askForKey, say }) {
       await call("POST", `v1/jobs/${encodeURIComponent(id)}/cancel`);
     },
   };
+}
+
+function placeOf(id) {
+  return `v1/characters/${encodeURIComponent(id)}`;
 }
 
 /** What comes over the connection; a ServerError where that breaks, as it may in the middle of an answer. */
